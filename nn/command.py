@@ -1,0 +1,232 @@
+"""The command ``tinygrad-edu``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import viz
+from nn import datasets
+from nn.checks import check_learning_rate, check_whole_number
+from nn.comparison import CONVENTION, Comparison, compare
+from nn.model import LLayerModel
+from tinygrad_edu import Tensor, __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, or 2 for input that will not do."""
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    try:
+        return options.run(options)
+    except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
+        print(f"tinygrad-edu {options.command}: {sentence(error)}", file=sys.stderr)
+        return 2
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, also one of the operating system."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tinygrad-edu", description="Learn and check backpropagation."
+    )
+    parser.add_argument("--version", action="version", version=f"tinygrad-edu {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    cats = commands.add_parser(
+        "cats",
+        help="train the L-layer cat classifier and compare autodiff with backprop by hand",
+        description="Train the L-layer cat classifier by autodiff, compare its gradients with the "
+        "formulas derived by hand, and leave pictures, the graph, the parameters and summary.json.",
+    )
+    cats.add_argument(
+        "--data",
+        metavar="DIR",
+        help="the folder of train_catvnoncat.h5 and test_catvnoncat.h5; "
+        "built-in pictures, drawn, not photographs, when left out",
+    )
+    cats.add_argument(
+        "--layers",
+        default="20,7,5",
+        metavar="SIZES",
+        help="sizes of the hidden layers (default: %(default)s)",
+    )
+    cats.add_argument(
+        "--iterations", default="2500", metavar="N", help="training steps (default: %(default)s)"
+    )
+    cats.add_argument(
+        "--learning-rate", default="0.0075", metavar="R", help="step size (default: %(default)s)"
+    )
+    cats.add_argument(
+        "--output", default="cats", metavar="DIR", help="where to leave files (default: %(default)s)"
+    )
+    cats.set_defaults(run=run_cats)
+    return parser
+
+
+def number(text: str, kind: type) -> Any:
+    """The option's text as a number, or as it is, for the check to complain about."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def run_cats(options: argparse.Namespace) -> int:
+    hidden = [
+        check_whole_number("--layers", number(size, int), minimum=1)
+        for size in options.layers.split(",")
+    ]
+    iterations = check_whole_number("--iterations", number(options.iterations, int), minimum=1)
+    rate = check_learning_rate(number(options.learning_rate, float), name="--learning-rate")
+    output = writable_directory(options.output)
+    console = Console(highlight=False, soft_wrap=True)
+
+    data = datasets.load_cats(options.data)
+    X, X_test = datasets.flatten(data.train_x), datasets.flatten(data.test_x)
+    Y, Y_test = data.train_y, data.test_y
+    dims = [len(X), *hidden, 1]
+    console.print(f"Data: {data.source}")
+    console.print(f"      {X.shape[1]} training and {X_test.shape[1]} test pictures, X {X.shape}")
+    console.print(f"Network: {' - '.join(map(str, dims))}, learning rate {rate}")
+
+    model = LLayerModel(dims)
+    first = compare(model, X, Y)
+    show_comparison(console, "first iteration", first)
+    costs: list[float] = []
+    steps = model.steps(X, Y, rate)
+    with interruptible() as interrupted, progress_bar(console) as progress:
+        task = progress.add_task("training", total=iterations, cost="")
+        while len(costs) < iterations and not interrupted:
+            if len(costs) == iterations - 1:
+                last = compare(model, X, Y)
+            cost = next(steps)
+            if len(costs) % 100 == 0:
+                console.print(f"Cost at iteration {len(costs):5}: {cost!r}")
+            costs.append(cost)
+            progress.update(task, advance=1, cost=f"cost {cost:.4f}")
+    if interrupted:
+        last = compare(model, X, Y)
+        console.print(f"Interrupted after {len(costs)} iterations; what was learnt is saved below.")
+    show_comparison(console, "last iteration", last)
+
+    accuracy = {"train": model.accuracy(X, Y), "test": model.accuracy(X_test, Y_test)}
+    for part, value in accuracy.items():
+        console.print(f"Accuracy on the {part} pictures: {value}")
+
+    files = ["parameters.npz", "graph.dot", "summary.json"]
+    model.save(output / "parameters.npz")
+    viz.draw(model.cost(Tensor(X, name="X"), Tensor(Y, name="Y"))).save(output / "graph.dot")
+    files += plots(console, output, data, model.predict(X_test), costs, rate)
+    summary = {
+        "version": __version__,
+        "data": data.source,
+        "drawn": options.data is None,
+        "layers_dims": dims,
+        "learning_rate": rate,
+        "iterations": len(costs),
+        "interrupted": bool(interrupted),
+        "costs": {str(i): cost for i, cost in enumerate(costs) if i % 100 == 0},
+        "final_cost": costs[-1] if costs else None,
+        "accuracy": accuracy,
+        "comparison": {
+            "convention": CONVENTION,
+            "first": first.as_dict(),
+            "last": last.as_dict(),
+            "worst": max(first.worst, last.worst),
+        },
+        "files": sorted(files),
+    }
+    (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Files in {output}: {', '.join(sorted(files))}")
+    return 0
+
+
+def show_comparison(console: Console, when: str, comparison: Comparison) -> None:
+    console.print(f"\nAutodiff against the formulas derived by hand, {when}:")
+    console.print(f"{comparison}\n", markup=False)
+
+
+def plots(
+    console: Console, output: Path, data: Any, predicted: Any, costs: list[float], rate: float
+) -> list[str]:
+    """Leave the cost curve and the mislabelled test pictures, where matplotlib is installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        console.print(
+            "No cost curve and no mislabelled pictures: they need matplotlib, "
+            'pip install "tinygrad-edu[plot]".',
+            markup=False,
+        )
+        return []
+    matplotlib.use("agg")
+    X = datasets.flatten(data.test_x)
+    viz.plot_costs(costs, rate).figure.savefig(output / "costs.png")
+    axes = viz.plot_mislabeled(data.classes, X, data.test_y, predicted)
+    axes.figure.savefig(output / "mislabelled.png")
+    console.print(f"Mislabelled test pictures: {int(np.sum(predicted != data.test_y))}")
+    return ["costs.png", "mislabelled.png"]
+
+
+def writable_directory(path: str) -> Path:
+    """The directory, made if need be, tried before training and not after it."""
+    directory = Path(path)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"--output {path} cannot be written ({error.strerror}): choose another directory"
+        ) from None
+    return directory
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """Ctrl-C is noted in the list, for the loop to end between two steps; a second one is final."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def progress_bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[cost]}"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+"""What happens when a rule is applied: compute, remember, or not."""
+
+from __future__ import annotations
+
+import inspect
+
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.backward import pull_numbers
+from tinygrad_edu.tensor import UFUNCS, Tensor, array_of, clock
+
+RECORDING, PAUSED = "recording", "paused"
+mode: ContextVar[str] = ContextVar("mode", default=RECORDING)  # of this thread or async task
+
+TABLE: dict[str, Rule] = {}
+PLAIN = {float, int, bool}  # Python numbers never widen a dtype, so they stay as they are
+new = object.__new__
+MEMORY = 16  # how many operations back a constant remembers how it was computed
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording, as a ``with`` block or a decorator; of this thread or task only.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with no_grad():
+    ...     print((w * 2).requires_grad)
+    False
+    """
+    token = mode.set(PAUSED)
+    try:
+        yield
+    finally:
+        mode.reset(token)
+
+
+class Rule:
+    """One entry of the table: an operation and, for each input, how the gradient flows back to it.
+
+    ``vjps[i](g, out, *inputs)`` is the gradient of input ``i`` (the vector-Jacobian product), where
+    ``g`` is the gradient of the result ``out``; None for an input that no gradient flows to.
+    Inputs beyond the last vjp are parameters: axes, shapes, indices.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        vjps: Sequence[Callable[..., Any] | None],
+        *,
+        symbol: str | None = None,
+        domain: tuple[float, float] = (-inf, inf),
+        kinks: Sequence[float] = (),
+        examples: Sequence[tuple[Any, ...]] = (),
+        writes: bool = False,
+    ):
+        self.name = name
+        self.forward = forward
+        self.vjps = tuple(vjps)
+        self.symbol = symbol or name
+        self.domain = domain
+        self.kinks = tuple(kinks)
+        self.examples = examples
+        self.writes = writes  # into its first input, which becomes the result
+        self.takes = inputs_of(self.vjps)
+        self.pull = pull_numbers(self.vjps, self.takes, safe=isinstance(forward, np.ufunc))
+
+    def __repr__(self) -> str:
+        return f"<rule {self.name}>"
+
+
+def rule(
+    name: str, forward: Callable[..., Any], *vjps: Callable[..., Any] | None, **about: Any
+) -> Callable[..., Any]:
+    """Define an operation: the function that computes ``forward`` and records it for the vjps.
+
+    >>> import numpy as np
+    >>> cube = rule("cube", lambda x: x**3, lambda g, out, x: g * 3 * x**2)
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    array(12.)
+
+    ``forward`` gets arrays. ``vjps``, one for each input that a gradient flows to, get the gradient
+    of the result, the result and the inputs. They are called with arrays, with Tensors (for higher
+    derivatives) and with symbols (for formulas), so they use operators and NumPy's functions.
+    ``about`` says what a reader and the tests want to know: ``symbol``, ``domain``, ``kinks``,
+    ``examples``.
+    """
+    entry = TABLE[name] = Rule(name, forward, vjps, **about)
+    if entry.takes == len(vjps) == 1:
+        operation = one_input(entry)
+    elif entry.takes == len(vjps) == 2 and None not in vjps:
+        operation = two_inputs(entry)
+    else:
+        operation = any_inputs(entry)
+    operation.__name__ = operation.__qualname__ = name
+    operation.rule = entry  # type: ignore[attr-defined]
+    if isinstance(forward, np.ufunc):
+        UFUNCS[forward] = operation
+    return operation
+
+
+def inputs_of(vjps: Sequence[Callable[..., Any] | None]) -> int | None:
+    """How many inputs follow ``g`` and ``out`` in the vjps' signature; None where it is open."""
+    for vjp in vjps:
+        if vjp is not None:
+            parameters = inspect.signature(vjp).parameters.values()
+            fixed = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+            return len(parameters) - 2 if fixed else None
+    return None
+
+
+def record(entry: Rule, inputs: Sequence[Any]) -> Any:
+    """Compute ``entry`` on ``inputs`` and remember it. Every application comes here, or takes one of
+    the two shortcuts below, which do the same for the common case."""
+    for x in inputs:
+        if hasattr(x, "_symbolic"):
+            return x._symbolic(entry, inputs)
+    tensors = tuple([x if isinstance(x, Tensor) else None for x in inputs])
+    values = [x._data if isinstance(x, Tensor) else x for x in inputs]
+    needs, known = False, any(x is not None for x in tensors)
+    if not known:  # plain arrays, as in a vjp: nothing to remember
+        return entry.forward(*values)
+    for i, vjp in enumerate(entry.vjps):
+        x = tensors[i]
+        if x is None:
+            if type(values[i]) not in PLAIN:
+                values[i] = array_of(values[i], f"{entry.name} with a Tensor")
+        elif x._needs and vjp is not None:
+            needs = True
+    try:
+        data = entry.forward(*values)
+    except Exception as error:
+        raise explained(error, entry, inputs) from error
+    out = new(Tensor)
+    out._data = data
+    out._grad = out.name = out._gradient = None
+    out._needs = needs and mode.get() is RECORDING
+    out._order = next(clock)
+    if not out._needs:
+        # a constant remembers how it was computed too, so that formulas and pictures can say
+        # Z > 0 or 1 - Y; not for ever, or a running average would keep its whole past alive
+        out._age = 1 + max([x._age for x in tensors if x is not None and not x._needs], default=0)
+        if mode.get() is not RECORDING or out._age > MEMORY:
+            out._age = 0
+            out._rule = out._inputs = out._values = None
+            return out
+    out._rule = entry
+    out._inputs = tensors
+    out._values = tuple(values)
+    return out
+
+
+def one_input(entry: Rule) -> Callable[..., Any]:
+    """The shortcut for a Tensor that requires a gradient."""
+    forward = entry.forward
+
+    def operation(x: Any) -> Any:
+        if x.__class__ is not Tensor or not x._needs or mode.get() is not RECORDING:
+            return record(entry, (x,))
+        try:
+            data = forward(x._data)
+        except Exception as error:
+            raise explained(error, entry, (x,)) from error
+        out = new(Tensor)
+        out._data = data
+        out._grad = out.name = out._gradient = None
+        out._needs = True
+        out._rule = entry
+        out._inputs = (x,)
+        out._values = (x._data,)
+        out._order = next(clock)
+        return out
+
+    return operation
+
+
+def two_inputs(entry: Rule) -> Callable[..., Any]:
+    """The shortcut for two Tensors, or one and a Python number, where a gradient is required."""
+    forward = entry.forward
+
+    def operation(a: Any, b: Any) -> Any:
+        if a.__class__ is Tensor:
+            x, left, needs = a._data, a, a._needs
+        elif a.__class__ is float or a.__class__ is int:
+            x, left, needs = a, None, False
+        else:
+            return record(entry, (a, b))
+        if b.__class__ is Tensor:
+            y, right, needs = b._data, b, needs or b._needs
+        elif b.__class__ is float or b.__class__ is int:
+            y, right = b, None
+        else:
+            return record(entry, (a, b))
+        if not needs or mode.get() is not RECORDING:
+            return record(entry, (a, b))
+        try:
+            data = forward(x, y)
+        except Exception as error:
+            raise explained(error, entry, (a, b)) from error
+        out = new(Tensor)
+        out._data = data
+        out._grad = out.name = out._gradient = None
+        out._needs = True
+        out._rule = entry
+        out._inputs = (left, right)
+        out._values = (x, y)
+        out._order = next(clock)
+        return out
+
+    return operation
+
+
+def any_inputs(entry: Rule) -> Callable[..., Any]:
+    def operation(*inputs: Any) -> Any:
+        return record(entry, inputs)
+
+    return operation
+
+
+def explained(error: Exception, entry: Rule, inputs: Sequence[Any]) -> Exception:
+    """NumPy's complaint in a learner's words: which operation, which tensors, which shapes."""
+    arrays = inputs[: max(len(entry.vjps), 1)]
+    if not isinstance(error, ValueError | IndexError) or not all(
+        hasattr(x, "shape") or isinstance(x, float | int) for x in arrays
+    ):
+        return error
+    who = " and ".join(
+        f"{getattr(x, 'name', None) or 'an array'} of shape {x.shape}"
+        for x in arrays
+        if hasattr(x, "shape")
+    )
+    advice = ""
+    if entry.name == "matmul" and all(x.ndim == 2 for x in arrays):
+        a, b = arrays
+        right, left = getattr(b, "name", None) or "b", getattr(a, "name", None) or "a"
+        what = f"the columns of the first and the rows of the second differ, {a.shape[1]} and "
+        advice = f": {what}{b.shape[0]}"
+        if a.shape[1] == b.shape[1]:
+            advice += f"; {right}.T would fit"
+        elif a.shape[0] == b.shape[0]:
+            advice += f"; {left}.T would fit"
+    elif "broadcast" in str(error):
+        advice = ": the shapes cannot be broadcast, sizes have to be equal or 1, axis by axis"
+    else:
+        advice = f": {error}"
+    return type(error)(f"{entry.name} of {who}{advice}.")

@@ -1,0 +1,264 @@
+"""Functions of each number by itself: the inside cover of a calculus book."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.recording import rule
+from tinygrad_edu.rules.support import means
+
+INF = math.inf
+PI = math.pi
+LOG_2, LOG_10 = math.log(2), math.log(10)
+
+# --- powers, exponentials, logarithms --------------------------------------------------------------
+
+sqrt = rule("sqrt", np.sqrt, lambda g, out, x: g / (2 * out), symbol="√", domain=(0, INF))
+cbrt = rule("cbrt", np.cbrt, lambda g, out, x: g / (3 * out**2), domain=(0, INF))
+exp = rule("exp", np.exp, lambda g, out, x: g * out)
+exp2 = rule("exp2", np.exp2, lambda g, out, x: g * out * LOG_2)
+expm1 = rule("expm1", np.expm1, lambda g, out, x: g * (out + 1))
+log = rule("log", np.log, lambda g, out, x: g / x, domain=(0, INF))
+log2 = rule("log2", np.log2, lambda g, out, x: g / (x * LOG_2), domain=(0, INF))
+log10 = rule("log10", np.log10, lambda g, out, x: g / (x * LOG_10), domain=(0, INF))
+log1p = rule("log1p", np.log1p, lambda g, out, x: g / (1 + x), domain=(-1, INF))
+logaddexp = rule(
+    "logaddexp",
+    np.logaddexp,
+    lambda g, out, a, b: g * sigmoid(a - b),
+    lambda g, out, a, b: g * sigmoid(b - a),
+)
+logaddexp2 = rule(
+    "logaddexp2",
+    np.logaddexp2,
+    lambda g, out, a, b: g * sigmoid((a - b) * LOG_2),
+    lambda g, out, a, b: g * sigmoid((b - a) * LOG_2),
+)
+
+# --- trigonometry -----------------------------------------------------------------------------------
+
+sin = rule("sin", np.sin, lambda g, out, x: g * np.cos(x))
+cos = rule("cos", np.cos, lambda g, out, x: -g * np.sin(x))
+tan = rule("tan", np.tan, lambda g, out, x: g * (1 + out**2), domain=(-1.5, 1.5))
+arcsin = rule("arcsin", np.arcsin, lambda g, out, x: g / np.sqrt(1 - x**2), domain=(-1, 1))
+arccos = rule("arccos", np.arccos, lambda g, out, x: -g / np.sqrt(1 - x**2), domain=(-1, 1))
+arctan = rule("arctan", np.arctan, lambda g, out, x: g / (1 + x**2))
+arctan2 = rule(
+    "arctan2",
+    np.arctan2,
+    lambda g, out, y, x: g * x / (x**2 + y**2),
+    lambda g, out, y, x: -g * y / (x**2 + y**2),
+)
+hypot = rule(
+    "hypot",
+    np.hypot,
+    lambda g, out, a, b: g * a / np.where(out == 0, 1, out),
+    lambda g, out, a, b: g * b / np.where(out == 0, 1, out),
+)
+sinh = rule("sinh", np.sinh, lambda g, out, x: g * np.cosh(x))
+cosh = rule("cosh", np.cosh, lambda g, out, x: g * np.sinh(x))
+tanh = rule("tanh", np.tanh, lambda g, out, x: g * (1 - out**2))
+arcsinh = rule("arcsinh", np.arcsinh, lambda g, out, x: g / np.sqrt(1 + x**2))
+arccosh = rule("arccosh", np.arccosh, lambda g, out, x: g / np.sqrt(x**2 - 1), domain=(1, INF))
+arctanh = rule("arctanh", np.arctanh, lambda g, out, x: g / (1 - x**2), domain=(-1, 1))
+deg2rad = rule("deg2rad", np.deg2rad, lambda g, out, x: g * (PI / 180))
+rad2deg = rule("rad2deg", np.rad2deg, lambda g, out, x: g * (180 / PI))
+means(np.radians)(deg2rad)
+means(np.degrees)(rad2deg)
+
+
+def _sinc_series(x: Any, n: int) -> Any:
+    """The n-th derivative of sinc(x) = sin(πx) / (πx): its power series near 0, and further out
+    the n-th derivative of x sinc(x) = sin(πx) / π, solved for it."""
+    x = np.asarray(x)
+    near = np.zeros_like(x)
+    inner = np.where(np.abs(x) < 1 + n, x, 0)
+    for k in range((n + 1) // 2, 25 + 4 * n):
+        factor = (-1) ** k * PI ** (2 * k) / (2 * k + 1) / math.factorial(2 * k - n)
+        near = near + factor * inner ** (2 * k - n)
+    outer = np.where(np.abs(x) < 1 + n, 1, x)
+    far = np.sinc(outer)
+    for i in range(1, n + 1):
+        far = (PI ** (i - 1) * np.sin(PI * outer + i * PI / 2) - i * far) / outer
+    return np.where(np.abs(x) < 1 + n, near, far).astype(x.dtype)
+
+
+sinc_slope = rule(
+    "sinc_slope",
+    _sinc_series,
+    lambda g, out, x, n: g * sinc_slope(x, n + 1),
+)
+sinc = rule("sinc", np.sinc, lambda g, out, x: g * sinc_slope(x, 1))
+means(np.sinc)(sinc)
+
+# --- corners: a kink where two slopes meet ------------------------------------------------------------
+
+absolute = rule(
+    "absolute", np.absolute, lambda g, out, x: g * np.sign(x), symbol="abs", kinks=(0,)
+)
+means(np.fabs, operator="abs")(absolute)
+relu = rule("relu", lambda x: np.maximum(x, 0), lambda g, out, x: g * (out > 0), kinks=(0,))
+
+# where both are equal, each gets half
+_maximum = rule(
+    "maximum",
+    np.maximum,
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, g, 0)),
+)
+_minimum = rule(
+    "minimum",
+    np.minimum,
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
+)
+# a nan loses against a number
+fmax = rule(
+    "fmax",
+    np.fmax,
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where((a > b) | np.isnan(b), g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where((a < b) | np.isnan(a), g, 0)),
+)
+fmin = rule(
+    "fmin",
+    np.fmin,
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where((a < b) | np.isnan(b), g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where((a > b) | np.isnan(a), g, 0)),
+)
+where = rule(
+    "where",
+    np.where,
+    None,
+    lambda g, out, condition, a, b: np.where(condition, g, 0),
+    lambda g, out, condition, a, b: np.where(condition, 0, g),
+)
+copysign = rule(
+    "copysign", np.copysign, lambda g, out, a, b: g * np.copysign(1, a) * np.copysign(1, b), None
+)
+nan_to_num_rule = rule(
+    "nan_to_num",
+    lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+    lambda g, out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
+)
+
+
+@means(np.maximum)
+def maximum(a: Any, b: Any) -> Any:
+    """np.maximum; against the number 0 it is relu, whose derivative at 0 is 0."""
+    if b.__class__ in (int, float) and b == 0:
+        return relu(a)
+    if a.__class__ in (int, float) and a == 0:
+        return relu(b)
+    return _maximum(a, b)
+
+
+@means(np.clip, method="clip")
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+) -> Any:
+    """np.clip; the gradient passes in the closed interval, and to bounds that are Tensors beyond."""
+    low = a_min if a_min is not None else min
+    high = a_max if a_max is not None else max
+    return _clip(a, -INF if low is None else low, INF if high is None else high)
+
+
+_clip = rule(
+    "clip",
+    np.clip,
+    lambda g, out, x, low, high: np.where((x >= low) & (x <= high), g, 0),
+    lambda g, out, x, low, high: np.where((x < low) & (low < high), g, 0),
+    lambda g, out, x, low, high: np.where((x > high) | (low >= high), g, 0),
+)
+
+
+@means(np.nan_to_num)
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    return nan_to_num_rule(x, nan, posinf, neginf)
+
+
+@means(np.real, np.real_if_close)
+def real(x: Any) -> Any:
+    return x
+
+
+means(np.conjugate)(real)
+
+# --- what NumPy has no name for ------------------------------------------------------------------------
+
+
+def _logistic(x: Any) -> Any:
+    bound = -88.0 if x.dtype == np.float32 else -11.0 if x.dtype == np.float16 else -709.0
+    return 1 / (1 + np.exp(-np.maximum(x, bound)))  # below it exp would overflow
+
+
+sigmoid = rule("sigmoid", _logistic, lambda g, out, x: g * out * (1 - out), symbol="σ")
+softplus = rule(
+    "softplus",
+    lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    lambda g, out, x: g * sigmoid(x),
+)
+log_sigmoid = rule(
+    "log_sigmoid",
+    lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
+    lambda g, out, x: g * sigmoid(-x),
+)
+logit = rule(
+    "logit",
+    lambda x: np.log(x) - np.log1p(-x),
+    lambda g, out, x: g / (x * (1 - x)),
+    domain=(0, 1),
+)
+erf = rule(
+    "erf",
+    lambda x: np.vectorize(math.erf, otypes=[x.dtype])(x),
+    lambda g, out, x: g * (2 / math.sqrt(PI)) * np.exp(-(x**2)),
+)
+means("expit")(sigmoid)
+means("log_expit")(log_sigmoid)
+means("logit")(logit)
+means("erf")(erf)
+
+
+@means("xlogy")
+def xlogy(x: Any, y: Any) -> Any:
+    """x log(y), which is 0 where x is 0, even if y is too."""
+    return x * np.log(np.where(x == 0, 1, y))
+
+
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """x where it is positive, slope * x elsewhere.
+
+    >>> leaky_relu(np.array([-1.0, 2.0]), slope=0.1)
+    array([-0.1,  2. ])
+    """
+    return np.where(x > 0, x, slope * x)
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """x Φ(x), Φ the normal distribution function; ``approximate="tanh"`` is quicker.
+
+    >>> gelu(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8413])
+    """
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / PI) * (x + 0.044715 * x**3)))
+    if approximate != "none":
+        raise ValueError(f"gelu's approximate= is 'none' or 'tanh', but came as {approximate!r}.")
+    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+
+
+def dropout(x: Any, p: float, generator: np.random.Generator) -> Any:
+    """Each number is 0 with probability p, and divided by 1 - p otherwise.
+
+    >>> dropout(np.ones(5), 0.5, np.random.default_rng(0))
+    array([2., 0., 0., 0., 2.])
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout needs a probability 0 <= p < 1, but p came as {p!r}.")
+    keep = generator.random(x.shape) >= p
+    return x * (keep / (1 - p)).astype(x.dtype)

@@ -1,0 +1,108 @@
+"""How a rule becomes a NumPy function, a method and an operator of Tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinygrad_edu.tensor import FUNCTIONS, UFUNC_METHODS, UFUNCS, Tensor
+
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+
+def means(
+    *functions: Any, method: str | None = None, operator: str | None = None
+) -> Callable[[Operation], Operation]:
+    """Decorator: ``functions`` of NumPy, the ``method`` and the ``operator`` mean this operation.
+
+    A ufunc's method, such as ``np.add.reduce``, is given as ``(np.add, "reduce")``; a ufunc of
+    another library by its name, which saves importing that library.
+    """
+
+    def enter(operation: Operation) -> Operation:
+        for function in functions:
+            if isinstance(function, tuple):
+                UFUNC_METHODS[function] = operation
+            elif isinstance(function, np.ufunc | str):
+                UFUNCS[function] = operation  # type: ignore[index]
+            else:
+                FUNCTIONS[function] = operation
+        if method is not None:
+            setattr(Tensor, method, operation)
+        if operator is not None:
+            setattr(Tensor, f"__{operator}__", operation)
+        return operation
+
+    return enter
+
+
+def both_sides(name: str, operation: Callable[..., Any]) -> None:
+    """``a + b`` means ``operation(a, b)``, whichever of the two is the Tensor."""
+    means(operator=name)(operation)
+    means(operator="r" + name)(lambda b, a: operation(a, b))
+
+
+class arr:
+    """A place for an array in a rule's ``examples``: its shape, and where its values lie.
+
+    ``kind`` is "any", "distinct" (no two values near each other), "positive definite" or "mask".
+    """
+
+    def __init__(
+        self, *shape: int, domain: tuple[float, float] | None = None, kind: str = "any"
+    ) -> None:
+        self.shape, self.domain, self.kind = shape, domain, kind
+
+    def __repr__(self) -> str:
+        return f"arr{self.shape}"
+
+
+def number_like(x: Any) -> bool:
+    """Whether ``x`` can be computed with: else an operator leaves it to Python's own answer."""
+    return isinstance(x, float | int | list | tuple) or hasattr(x, "shape")
+
+
+def true_or_false(keepdims: Any) -> bool:
+    """``keepdims``, checked: NumPy's functions have other arguments in its place."""
+    if keepdims not in (True, False, None, 0, 1) or isinstance(keepdims, float):
+        raise TypeError(f"keepdims= has to be True or False, but came as {keepdims!r}.")
+    return bool(keepdims)
+
+
+def kept(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """``g``, the result of a reduction of ``x``, with the reduced axes kept as axes of size 1."""
+    if keepdims or axis is None or not x.ndim:
+        return g
+    return np.expand_dims(g, axis)
+
+
+def count(x: Any, axis: Any) -> Any:
+    """How many elements of ``x`` a reduction over ``axis`` takes together."""
+    if axis is None:
+        return x.size
+    if isinstance(axis, tuple):
+        return prod([x.shape[i] for i in axis])
+    return x.shape[axis] if x.ndim else 1
+
+
+def positive_axis(axis: Any, ndim: int) -> int:
+    """``axis`` counted from the front; an error names an axis that does not exist."""
+    index = axis.__index__()
+    if not -ndim <= index < ndim:
+        raise np.exceptions.AxisError(index, ndim)
+    return index + ndim if index < 0 else index
+
+
+def positive_axes(axes: Any, ndim: int) -> tuple[int, ...]:
+    """Several axes, or one, counted from the front."""
+    if isinstance(axes, tuple | list):
+        return tuple([positive_axis(i, ndim) for i in axes])
+    return (positive_axis(axes, ndim),)
+
+
+def array_like(x: Any) -> Any:
+    """``x`` itself if it has axes, a list or a number as an array."""
+    return x if hasattr(x, "ndim") else np.asarray(x)

@@ -1,0 +1,370 @@
+"""Tensor: an array that remembers the operation it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_edu import backward as reverse
+
+if TYPE_CHECKING:
+    from tinygrad_edu.recording import Rule
+
+clock = count(-1, -1)  # ticks downwards: the youngest tensor is the smallest, as a heap wants it
+KEEP = object()  # in place of the gradient of a tensor that was told to retain it
+
+# What NumPy's functions mean for Tensors; the modules of rules/ fill these in.
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
+UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+class Tensor:
+    """An array with a gradient: ``Tensor(data, requires_grad=False, *, name=None)``.
+
+    ``data`` is copied. Integers with ``requires_grad=True`` become float64; arrays of other
+    libraries that follow NumPy's protocols are kept as they are.
+
+    >>> W = Tensor([[1.0, 2.0]], requires_grad=True, name="W")
+    >>> x = Tensor([[3.0], [4.0]], name="x")
+    >>> loss = (W @ x).sum()
+    >>> loss.backward()
+    >>> W.grad
+    array([[3., 4.]])
+
+    Raises TypeError for data that are not real numbers.
+    """
+
+    __slots__ = (
+        "_data",
+        "_grad",
+        "_needs",
+        "name",
+        # how it was made: the rule, its Tensor inputs (None where the input is a constant), what
+        # the rule was called with, and when
+        "_rule",
+        "_inputs",
+        "_values",
+        "_order",
+        "_gradient",  # what has arrived so far, only during a backward pass
+        "_age",  # of a constant: how many operations back it remembers
+        "__weakref__",
+    )
+
+    if TYPE_CHECKING:  # operators and NumPy's methods come with their rules
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, data: Any, requires_grad: bool = False, *, name: str | None = None):
+        array = array_of(data, "Tensor(data)", copy=True)
+        if requires_grad and array.dtype.kind != "f":
+            array = array.astype(np.float64)
+        become_leaf(self, array, bool(requires_grad), name)
+
+    @classmethod
+    def _constant(cls, array: Any, name: str | None = None) -> Tensor:
+        """A Tensor around ``array`` itself, not a copy, that requires no gradient."""
+        return become_leaf(cls.__new__(cls), array, False, name)
+
+    # --- what it holds -------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The values. Assigning (``W.data -= step``) is for leaves, between two recordings."""
+        if isinstance(self._data, np.generic):
+            self._data = np.asarray(self._data)
+        return self._data
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        self._refuse_if_computed("its data cannot be replaced")
+        new = array_of(new, f"{self.describe()}.data")
+        if new.shape != self._data.shape:
+            raise ValueError(
+                f"{self.describe()} has shape {self._data.shape}, but the new data have shape "
+                f"{new.shape}: make a new Tensor to change the shape."
+            )
+        self._data = new if new.dtype == self._data.dtype else new.astype(self._data.dtype)
+        self._order = next(clock)  # younger now than whatever has used the old values
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that ``backward()`` has accumulated; None before, and for constants."""
+        return None if self._grad is KEEP else self._grad
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        if new is not None:
+            new = array_of(new, f"{self.describe()}.grad")
+            if new.shape != self._data.shape:
+                raise ValueError(
+                    f"{self.describe()} has shape {self._data.shape}, but its new grad has shape "
+                    f"{new.shape}."
+                )
+        self._grad = KEEP if new is None and self._rule is not None and self._grad else new
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        return self._needs
+
+    @requires_grad.setter
+    def requires_grad(self, new: bool) -> None:
+        self._refuse_if_computed("whether it requires a gradient follows from its inputs")
+        if new and self._data.dtype.kind != "f":
+            self._data = self._data.astype(np.float64)
+        self._needs = bool(new)
+
+    def _refuse_if_computed(self, why: str) -> None:
+        if self._rule is not None and self._needs:
+            raise RuntimeError(
+                f"{self.describe()} was computed by {self._rule.name!r}, so {why}: change the "
+                "tensors that it was computed from, or take detach() first."
+            )
+        self._rule = self._inputs = self._values = None  # a constant's past no longer explains it
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def dtype(self) -> Any:
+        return self._data.dtype
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def item(self) -> Any:
+        """The value of a tensor of one element, as a Python number."""
+        return self._data.item()
+
+    def numpy(self) -> Any:
+        """The values as an array that may be changed freely; a Tensor that requires a gradient
+        has to be detached first."""
+        self._refuse_to_lose_the_gradient("t.numpy()", "t.detach().numpy()")
+        return np.array(self._data)
+
+    def detach(self) -> Tensor:
+        """A constant with the same values: no gradient flows through it."""
+        return Tensor._constant(self.data, self.name)
+
+    def describe(self) -> str:
+        """The tensor in a sentence: its name, or its operation and shape."""
+        if self.name is not None:
+            return self.name
+        made = f"the result of {self._rule.name!r}" if self._rule is not None else "a Tensor"
+        return f"{made} of shape {self.shape}"
+
+    # --- how it was made -----------------------------------------------------------------------
+
+    @property
+    def rule(self) -> Rule | None:
+        """The entry of the table that computed this tensor; None for a leaf."""
+        return self._rule
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What the rule was applied to: Tensors, and constants that are none.
+
+        >>> y = Tensor([1.0, 2.0], requires_grad=True, name="x") * 3.0
+        >>> y.rule, y.inputs[0].name, y.inputs[1]
+        (<rule multiply>, 'x', 3.0)
+        """
+        if self._rule is None:
+            return ()
+        return tuple(
+            value if x is None else (x if x._order > self._order else reverse.as_it_was(x, self))
+            for x, value in zip(self._inputs, self._values)
+        )
+
+    def __repr__(self) -> str:
+        data = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        parts = [data]
+        if self.dtype not in (np.float64, np.int64, np.bool_):
+            parts.append(f"dtype={self.dtype}")
+        if self._rule is not None:
+            parts.append(f"from={self._rule.name}")
+        elif self._needs:
+            parts.append("requires_grad=True")
+        if self.name is not None:
+            parts.append(f"name={self.name!r}")
+        return f"Tensor({', '.join(parts)})"
+
+    __hash__ = object.__hash__  # by identity; == compares the elements
+
+    # --- gradients -----------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
+
+        ``gradient`` is the gradient of what follows, of this tensor's shape; it may be left out
+        for a tensor of one element.
+
+        >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+        >>> (x * x).backward([1.0, 1.0, 10.0])
+        >>> x.grad
+        array([ 2.,  4., 60.])
+        """
+        reverse.backward(self, gradient)
+
+    def zero_grad(self) -> None:
+        """Forget the accumulated gradient."""
+        self.grad = None
+
+    def retain_grad(self) -> None:
+        """Let ``backward()`` fill ``.grad`` of this computed tensor too, as it does for leaves."""
+        if self._grad is None and self._rule is not None:
+            self._grad = KEEP
+
+    # --- NumPy's protocols ---------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__":
+            operation = UFUNCS.get(ufunc)
+            if operation is not None and not options:
+                return operation(*inputs)
+        else:
+            operation = UFUNC_METHODS.get((ufunc, method))
+        name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        if operation is None:
+            raise missing_rule(name)
+        if options.get("out") is not None:
+            raise TypeError(
+                f"{name} cannot write a Tensor's result into out= (nor can array += tensor), the "
+                f"gradient would be lost: write result = {name}(...) or a = a + b instead."
+            )
+        options.pop("out", None)
+        return called(operation, name, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        operation = FUNCTIONS.get(function)
+        module = function.__module__.replace("numpy", "np", 1) if function.__module__ else "np"
+        name = f"{module}.{function.__name__}"
+        if operation is None:
+            raise missing_rule(name)
+        return called(operation, name, args, kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        self._refuse_to_lose_the_gradient("an array made of a Tensor", "t.detach()")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def _refuse_to_lose_the_gradient(self, what: str, instead: str) -> None:
+        if self._needs:
+            raise TypeError(
+                f"{what} would lose the gradient of {self.describe()}: use {instead} to go on "
+                "without it, np.stack([...]) to join Tensors, and NumPy's functions (np.exp, not "
+                "math.exp) to compute with it."
+            )
+
+    def __float__(self) -> float:
+        self._refuse_to_lose_the_gradient("float(t)", "t.item()")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        self._refuse_to_lose_the_gradient("int(t)", "t.item()")
+        return int(self._data)
+
+    def __index__(self) -> int:
+        self._refuse_to_lose_the_gradient("a Tensor as an index", "t.item()")
+        return self._data.__index__()
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError(f"{self.describe()} is one number (shape ()) and cannot be iterated.")
+        return (self[i] for i in range(len(self)))
+
+    def __copy__(self) -> Tensor:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        if self._rule is not None:
+            raise TypeError(
+                f"{self.describe()} was computed, and a deep copy of its history is not possible: "
+                "copy the parameters, or take detach() first."
+            )
+        return Tensor(self._data, self._needs, name=self.name)
+
+    def __reduce__(self) -> Any:
+        if self._rule is not None:
+            raise TypeError(f"{self.describe()} was computed: pickle its detach() or its data.")
+        return _rebuild, (self._data, self._needs, self.name)
+
+
+def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:
+    return Tensor(data, requires_grad, name=name)
+
+
+def become_leaf(tensor: Tensor, array: Any, needs: bool, name: str | None) -> Tensor:
+    """Give ``tensor`` its values and no history."""
+    tensor._data = array
+    tensor._grad = tensor._rule = tensor._inputs = tensor._values = tensor._gradient = None
+    tensor._needs = needs
+    tensor._age = 0
+    tensor.name = name
+    tensor._order = next(clock)
+    return tensor
+
+
+def array_of(data: Any, what: str, copy: bool | None = None) -> Any:
+    """``data`` as an array of real numbers; arrays of other libraries pass as they are."""
+    if isinstance(data, Tensor):
+        data._refuse_to_lose_the_gradient(what, "t.detach()")
+        data = data._data
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            f"{what} got a masked array, whose mask would be lost: fill it first, a.filled(0)."
+        )
+    foreign = hasattr(data, "__array_function__") and not isinstance(data, np.ndarray | np.generic)
+    if foreign:
+        return data
+    try:
+        array = np.array(data, copy=copy)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(f"{what} got rows of different lengths: all have to be equal.") from None
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        reason = (
+            "complex numbers are not supported, use the real and imaginary parts"
+            if kind == "c"
+            else "it takes real numbers: floats, integers or booleans"
+        )
+        raise TypeError(f"{what} got data of dtype {array.dtype}; {reason}.")
+    return array
+
+
+def missing_rule(name: str) -> TypeError:
+    return TypeError(
+        f"{name} has no rule for Tensors, so its gradient would be lost: write it with functions "
+        "that have one (tinygrad_edu.rules lists them), define it with tg.rule, or pass t.detach() "
+        "where no gradient is needed."
+    )
+
+
+def called(operation: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
+    """``operation(*args, **kwargs)``; an argument that it does not take is named by NumPy's name."""
+    try:
+        return operation(*args, **kwargs)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        unknown = str(error).rsplit("'", 2)[1]
+        raise TypeError(
+            f"{name} with {unknown}= is not supported on Tensors: leave {unknown}= out, or pass "
+            "t.detach() where no gradient is needed."
+        ) from None

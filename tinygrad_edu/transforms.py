@@ -1,0 +1,198 @@
+"""From functions to functions: the gradient, the Jacobian, the Hessian, of any order.
+
+Given arrays, these return arrays. Given Tensors that require a gradient, as a function inside
+another transform is, the rules are called with Tensors: the gradient is a graph too and can be
+differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.backward import seed_of, walk
+from tinygrad_edu.recording import rule
+from tinygrad_edu.tensor import Tensor, array_of
+
+Function = Callable[..., Any]
+
+# The input of a transform as a tensor of its own, so that the walk ends at it.
+enter = rule("enter", lambda x: x, lambda g, out, x: g)
+
+
+def graph_of(node: Tensor, g: Tensor) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
+    """The second reading: the rules get the Tensors themselves."""
+    return g, node, node.inputs
+
+
+def gradients(
+    root: Tensor, tensors: Sequence[Tensor], gradient: Any = None, graph: bool = False
+) -> list[Any]:
+    """The gradient of ``root`` by each of ``tensors``, whether parameters or computed values.
+
+    Nothing is accumulated in ``.grad``. With ``graph`` they are Tensors with a history, else
+    arrays. Zero where ``root`` does not depend on the tensor.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> gradients(y * y, [x, y])
+    [array(108.), array(18.)]
+    """
+    found: dict[Tensor, Any] = {}
+    if root._needs:
+        if graph:
+            if gradient is None:
+                gradient = seed_of(root)
+            if not isinstance(gradient, Tensor):
+                gradient = Tensor(gradient)
+            found = dict(walk(root, gradient, graph_of, set(tensors)))
+        else:
+            seed = seed_of(root, gradient)
+            for tensor, g in walk(root, seed, None, set(tensors)):
+                found[tensor] = g.copy() if isinstance(g, np.ndarray) else np.asarray(g)
+    return [found[t] if t in found else np.zeros_like(t._data) for t in tensors]
+
+
+def chosen(args: tuple[Any, ...], argnums: int | Sequence[int]) -> list[int]:
+    """The arguments meant by ``argnums``, as positions from 0."""
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in numbers:
+        if not -len(args) <= i < len(args):
+            raise IndexError(
+                f"argnums={i}, but the function was called with {len(args)} positional arguments:"
+                f" choose from 0 to {len(args) - 1}."
+            )
+    return [i % len(args) for i in numbers]
+
+
+def call(f: Function, args: tuple[Any, ...], numbers: list[int]) -> tuple[Any, list[Tensor], bool]:
+    """``f`` on Tensors: its value, the Tensors that stand for the chosen arguments, and whether an
+    outer transform wants a graph."""
+    inside = any(isinstance(a, Tensor) and a._needs for a in args)
+    stand_ins = list(args)
+    for i in numbers:
+        if isinstance(args[i], Tensor) and args[i]._needs:
+            stand_ins[i] = enter(args[i])
+        else:
+            array = array_of(args[i], f"argument {i} of {getattr(f, '__name__', 'the function')}")
+            stand_ins[i] = Tensor(array, requires_grad=True)
+    return f(*stand_ins), [stand_ins[i] for i in numbers], inside
+
+
+def scalar(value: Any, f: Function, transform: str) -> Tensor:
+    """``value``, which has to be a Tensor of one number."""
+    name = getattr(f, "__name__", "the function")
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{transform} needs {name} to return a Tensor, but it returned "
+            f"{type(value).__name__}: compute it with NumPy's functions and operators from the "
+            "arguments, without float() or .data."
+        )
+    if value.size != 1:
+        raise ValueError(
+            f"{transform} needs {name} to return one number, but it returned shape {value.shape}:"
+            " reduce it, for example with .sum(), or use jacobian()."
+        )
+    return value
+
+
+def plain(value: Any, inside: bool) -> Any:
+    """What a caller gets: a Tensor inside another transform, else the array."""
+    return value if inside or not isinstance(value, Tensor) else value.detach().data
+
+
+def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """``value_and_grad(f)(*args)`` is the value of the scalar function ``f`` and its gradient.
+
+    >>> value_and_grad(lambda x: (x**2).sum())(np.array([1.0, 3.0]))
+    (10.0, array([2., 6.]))
+    """
+
+    def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        numbers = chosen(args, argnums)
+        value, inputs, inside = call(lambda *a: f(*a, **kwargs), args, numbers)
+        value = scalar(value, f, transformed.__name__)
+        found = gradients(value, inputs, graph=inside)
+        result = found[0] if isinstance(argnums, int) else tuple(found)
+        return (value if inside else value.item()), result
+
+    transformed.__name__ = f"value_and_grad({getattr(f, '__name__', 'f')})"
+    return transformed
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """``grad(f)(*args)`` is the gradient of the scalar function ``f`` by ``args[argnums]``.
+
+    Nested, it gives derivatives of any order.
+
+    >>> cube = lambda x: x**3
+    >>> grad(cube)(2.0), grad(grad(cube))(2.0), grad(grad(grad(cube)))(2.0)
+    (array(12.), array(12.), array(6.))
+    """
+    both = value_and_grad(f, argnums)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    transformed.__name__ = f"grad({getattr(f, '__name__', 'f')})"
+    both.__name__ = transformed.__name__
+    return transformed
+
+
+def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
+    """``f(*args)`` and the function that pulls a gradient of it back to a tuple, one for each of
+    ``args`` (the vector-Jacobian product).
+
+    >>> value, pull = vjp(lambda x: x * x, np.array([1.0, 2.0]))
+    >>> pull(np.array([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    value, inputs, inside = call(f, args, list(range(len(args))))
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"vjp needs {getattr(f, '__name__', 'the function')} to return a Tensor, but it "
+            f"returned {type(value).__name__}."
+        )
+
+    def pull(gradient: Any) -> tuple[Any, ...]:
+        graph = inside or (isinstance(gradient, Tensor) and gradient._needs)
+        return tuple(gradients(value, inputs, gradient, graph=graph))
+
+    return plain(value, inside), pull
+
+
+def jacobian(f: Function) -> Function:
+    """``jacobian(f)(x)`` has shape ``f(x).shape + x.shape``: the derivative of each by each.
+
+    >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+
+    def transformed(x: Any) -> Any:
+        value, (stand_in,), inside = call(f, (x,), [0])
+        if not isinstance(value, Tensor):
+            scalar(value, f, transformed.__name__)
+        rows = []
+        for i in range(value.size):
+            seed = np.zeros(value.size, value.dtype)
+            seed[i] = 1
+            seed = seed.reshape(value.shape)
+            rows.append(gradients(value, [stand_in], seed, graph=inside)[0])
+        shape = value.shape + stand_in.shape
+        return np.stack(rows).reshape(shape) if rows else np.zeros(shape, stand_in.dtype)
+
+    transformed.__name__ = f"jacobian({getattr(f, '__name__', 'f')})"
+    return transformed
+
+
+def hessian(f: Function) -> Function:
+    """``hessian(f)(x)`` has shape ``x.shape + x.shape``: the second derivatives of a scalar ``f``.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f))
