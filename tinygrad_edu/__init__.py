@@ -9,6 +9,7 @@ array([2., 4.])
 """
 
 from tinygrad_edu import rules
+from tinygrad_edu.formulas import derive
 from tinygrad_edu.recording import no_grad, rule
 from tinygrad_edu.rules import relu, sigmoid
 from tinygrad_edu.tensor import Tensor
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Tensor",
+    "derive",
     "grad",
     "gradients",
     "hessian",

@@ -59,6 +59,7 @@ class Rule:
         domain: tuple[float, float] = (-inf, inf),
         kinks: Sequence[float] = (),
         examples: Sequence[tuple[Any, ...]] = (),
+        formula: Callable[..., Any] | None = None,
         writes: bool = False,
     ):
         self.name = name
@@ -68,6 +69,7 @@ class Rule:
         self.domain = domain
         self.kinks = tuple(kinks)
         self.examples = examples
+        self.formula = formula  # what formulas show in the place of the forward function
         self.writes = writes  # into its first input, which becomes the result
         self.takes = inputs_of(self.vjps)
         self.pull = pull_numbers(self.vjps, self.takes, safe=isinstance(forward, np.ufunc))

@@ -1,15 +1,45 @@
 """The table: every operation with its derivative, by family."""
 
-from tinygrad_edu.rules import arithmetic, elementwise, indexing, linear_algebra, reductions, shapes
-from tinygrad_edu.rules.elementwise import relu, sigmoid
+from tinygrad_edu.rules import (
+    arithmetic,
+    constants,
+    elementwise,
+    indexing,
+    linear_algebra,
+    reductions,
+    shapes,
+)
+from tinygrad_edu.rules.elementwise import (
+    dropout,
+    erf,
+    gelu,
+    leaky_relu,
+    log_sigmoid,
+    logit,
+    relu,
+    sigmoid,
+    softplus,
+)
+from tinygrad_edu.rules.reductions import log_softmax, logsumexp, softmax
 
 __all__ = [
     "arithmetic",
+    "constants",
+    "dropout",
     "elementwise",
+    "erf",
+    "gelu",
     "indexing",
+    "leaky_relu",
     "linear_algebra",
+    "log_sigmoid",
+    "log_softmax",
+    "logit",
+    "logsumexp",
     "reductions",
     "relu",
     "shapes",
     "sigmoid",
+    "softmax",
+    "softplus",
 ]

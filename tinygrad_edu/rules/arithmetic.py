@@ -11,8 +11,6 @@ import numpy as np
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.support import both_sides, means, number_like
 
-INF = math.inf
-
 add = rule("add", np.add, lambda g, out, a, b: g, lambda g, out, a, b: g, symbol="+")
 subtract = rule(
     "subtract", np.subtract, lambda g, out, a, b: g, lambda g, out, a, b: -g, symbol="-"
@@ -26,13 +24,10 @@ divide = rule(
     lambda g, out, a, b: g / b,
     lambda g, out, a, b: -g * out / b,
     symbol="/",
-    domain=(0.2, INF),
 )
 negative = rule("negative", np.negative, lambda g, out, x: -g, symbol="-")
 positive = rule("positive", np.positive, lambda g, out, x: g, symbol="+")
-reciprocal = rule(
-    "reciprocal", np.reciprocal, lambda g, out, x: -g * out * out, domain=(0.2, INF)
-)
+reciprocal = rule("reciprocal", np.reciprocal, lambda g, out, x: -g * out * out)
 square = rule("square", np.square, lambda g, out, x: g * 2 * x)
 power = rule(
     "power",
@@ -40,7 +35,7 @@ power = rule(
     lambda g, out, a, b: g * b * a ** one_less(b),
     lambda g, out, a, b: g * out * log_base(a),
     symbol="**",
-    domain=(0, INF),
+    domain=(0, math.inf),
 )
 remainder = rule(
     "remainder",
@@ -48,14 +43,12 @@ remainder = rule(
     lambda g, out, a, b: g,
     lambda g, out, a, b: -g * (a // b),
     symbol="%",
-    domain=(0.2, INF),
 )
 fmod = rule(
     "fmod",
     np.fmod,
     lambda g, out, a, b: g,
     lambda g, out, a, b: -g * np.trunc(a / b),
-    domain=(0.2, INF),
 )
 
 

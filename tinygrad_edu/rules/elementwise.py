@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import means
+from tinygrad_edu.rules.support import arr, means
 
 INF = math.inf
 PI = math.pi
@@ -70,35 +70,32 @@ means(np.radians)(deg2rad)
 means(np.degrees)(rad2deg)
 
 
-def _sinc_series(x: Any, n: int) -> Any:
-    """The n-th derivative of sinc(x) = sin(πx) / (πx): its power series near 0, and further out
-    the n-th derivative of x sinc(x) = sin(πx) / π, solved for it."""
-    x = np.asarray(x)
-    near = np.zeros_like(x)
-    inner = np.where(np.abs(x) < 1 + n, x, 0)
-    for k in range((n + 1) // 2, 25 + 4 * n):
+def _sinc_slope(x: Any, n: int) -> Any:
+    """The n-th derivative of sinc(x) = sin(πx) / (πx): near 0 its power series, further out the
+    n-th derivative of x sinc(x) = sin(πx) / π, solved for it."""
+    near = np.abs(x) < 0.5
+    inner, outer = np.where(near, x, 0), np.where(near, 1, x)
+    series, far = np.zeros_like(inner), np.sinc(outer)
+    for k in range((n + 1) // 2, n + 12):
         factor = (-1) ** k * PI ** (2 * k) / (2 * k + 1) / math.factorial(2 * k - n)
-        near = near + factor * inner ** (2 * k - n)
-    outer = np.where(np.abs(x) < 1 + n, 1, x)
-    far = np.sinc(outer)
+        series = series + factor * inner ** (2 * k - n)
     for i in range(1, n + 1):
         far = (PI ** (i - 1) * np.sin(PI * outer + i * PI / 2) - i * far) / outer
-    return np.where(np.abs(x) < 1 + n, near, far).astype(x.dtype)
+    return np.where(near, series, far)
 
 
 sinc_slope = rule(
     "sinc_slope",
-    _sinc_series,
+    _sinc_slope,
     lambda g, out, x, n: g * sinc_slope(x, n + 1),
+    examples=[(arr(2, 3), 1), (arr(3, domain=(-0.4, 0.4)), 2)],
 )
 sinc = rule("sinc", np.sinc, lambda g, out, x: g * sinc_slope(x, 1))
 means(np.sinc)(sinc)
 
 # --- corners: a kink where two slopes meet ------------------------------------------------------------
 
-absolute = rule(
-    "absolute", np.absolute, lambda g, out, x: g * np.sign(x), symbol="abs", kinks=(0,)
-)
+absolute = rule("absolute", np.absolute, lambda g, out, x: g * np.sign(x), symbol="abs", kinks=(0,))
 means(np.fabs, operator="abs")(absolute)
 relu = rule("relu", lambda x: np.maximum(x, 0), lambda g, out, x: g * (out > 0), kinks=(0,))
 
@@ -155,16 +152,6 @@ def maximum(a: Any, b: Any) -> Any:
     return _maximum(a, b)
 
 
-@means(np.clip, method="clip")
-def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
-) -> Any:
-    """np.clip; the gradient passes in the closed interval, and to bounds that are Tensors beyond."""
-    low = a_min if a_min is not None else min
-    high = a_max if a_max is not None else max
-    return _clip(a, -INF if low is None else low, INF if high is None else high)
-
-
 _clip = rule(
     "clip",
     np.clip,
@@ -172,6 +159,19 @@ _clip = rule(
     lambda g, out, x, low, high: np.where((x < low) & (low < high), g, 0),
     lambda g, out, x, low, high: np.where((x > high) | (low >= high), g, 0),
 )
+
+
+@means(np.clip, method="clip")
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """np.clip; the gradient passes in the closed interval, and to bounds that are Tensors beyond."""
+    low, high = a_min if min is None else min, a_max if max is None else max
+    least, most = (-INF, INF) if a.dtype.kind == "f" else limits(a.dtype)
+    return _clip(a, least if low is None else low, most if high is None else high)
+
+
+def limits(dtype: Any) -> tuple[int, int]:
+    """The least and the greatest integer of ``dtype``."""
+    return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 
 @means(np.nan_to_num)
@@ -215,7 +215,7 @@ logit = rule(
 )
 erf = rule(
     "erf",
-    lambda x: np.vectorize(math.erf, otypes=[x.dtype])(x),
+    lambda x: np.vectorize(math.erf, otypes=[np.result_type(x, np.float16)])(x),
     lambda g, out, x: g * (2 / math.sqrt(PI)) * np.exp(-(x**2)),
 )
 means("expit")(sigmoid)
@@ -227,7 +227,7 @@ means("erf")(erf)
 @means("xlogy")
 def xlogy(x: Any, y: Any) -> Any:
     """x log(y), which is 0 where x is 0, even if y is too."""
-    return x * np.log(np.where(x == 0, 1, y))
+    return x * np.log(np.where((x == 0) & (y == 0), 1, y))
 
 
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:

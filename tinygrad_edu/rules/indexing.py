@@ -1,49 +1,255 @@
-"""x[index], and back: the gradient is scattered to where the numbers came from."""
+"""x[index] and x[index] = value: the gradient goes back to where the numbers came from."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, means
+from tinygrad_edu.recording import PAUSED, mode, rule
+from tinygrad_edu.rules.support import arr, means, positive_axis
+from tinygrad_edu.tensor import Tensor, array_of
+
+MASK = np.array([[True, False, True, True], [False] * 4, [True, False, False, True]])
+INDICES: list[tuple[Any, ...]] = [
+    (1,),
+    (-1, 2),
+    (slice(None), 1),
+    (slice(None, None, -2), ..., None),
+    (np.array([0, 2, 0]),),
+    (np.array([0, 2, 0]), np.array([1, 1, 1])),
+    (slice(1, 3), np.array([[0, 1], [3, 3]])),
+    (np.array([True, False, True]),),
+    (MASK,),
+    (),
+]
 
 
 def _scattered(g: Any, shape: Any, *index: Any) -> Any:
     out = np.zeros(shape, g.dtype)
-    if all(_at_most_once(part) for part in index):
+    if all(at_most_once(part) for part in index):
         out[index] = g
     else:
         np.add.at(out, index, g)
     return out
 
 
-def _at_most_once(part: Any) -> bool:
+def at_most_once(part: Any) -> bool:
+    """Whether this part of an index cannot name the same place twice."""
     return not hasattr(part, "dtype") or part.dtype == bool or part.size == 1
+
+
+def _written(x: Any, value: Any, *index: Any) -> Any:
+    out = x.copy()
+    out[index] = value
+    return out
 
 
 _getitem = rule(
     "getitem",
     lambda x, *index: x[index],
     lambda g, out, x, *index: scatter(g, x.shape, *index),
-    examples=[(arr(3, 4), 1)],
+    symbol="[ ]",
+    examples=[(arr(3, 4), *index) for index in INDICES] + [(arr(0, 3), slice(None), 1)],
 )
+# zeros, and g added at the index
 scatter = rule(
     "scatter",
     _scattered,
-    lambda gg, out, g, shape, *index: gg[index],
-    examples=[(arr(4), (3, 4), 1)],
+    lambda gg, out, g, shape, *index: getitem(gg, index),
+    examples=[(arr(*np.zeros((3, 4))[index].shape), (3, 4), *index) for index in INDICES],
 )
+_setitem = rule(
+    "setitem",
+    _written,
+    lambda g, out, x, value, *index: _setitem(g, 0.0, *index),
+    lambda g, out, x, value, *index: getitem(g, index),
+    symbol="[ ]=",
+    examples=[
+        (arr(3, 4), arr(4), 1),
+        (arr(3, 4), arr(), slice(None), 1),
+        (arr(3, 4), arr(2, 1), np.array([2, 0])),
+        (arr(3, 4), arr(5), MASK),
+        (arr(3), arr(), 0),
+    ],
+    writes=True,
+)
+
+
+def parts_of(index: Any) -> tuple[Any, ...]:
+    """An index as a tuple, its lists as arrays."""
+    return tuple([_part(part) for part in (index if isinstance(index, tuple) else (index,))])
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, range):
+        return np.arange(part.start, part.stop, part.step)
+    if isinstance(part, list):
+        return np.array(part) if part else np.array(part, np.intp)
+    return part
 
 
 @means(operator="getitem")
 def getitem(x: Any, index: Any) -> Any:
-    parts = index if isinstance(index, tuple) else (index,)
-    return _getitem(x, *[_part(part) for part in parts])
+    return _getitem(x, *parts_of(index))
 
 
-def _part(part: Any) -> Any:
-    if isinstance(part, list | range):
-        return np.asarray(part, dtype=None if len(part) else np.intp)
-    return part
+@means(operator="setitem")
+def setitem(x: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value: ``x`` becomes the result of an operation on what it was. No array is
+    changed, so whatever used ``x`` before keeps its values, and its gradient."""
+    needs = isinstance(value, Tensor) and value.requires_grad
+    _refuse_to_write(x, needs)
+    parts = parts_of(index)
+    if x._needs and mode.get() is PAUSED:  # a leaf: an update
+        data = x.data.copy()
+        data[_plain(parts)] = value.data if isinstance(value, Tensor) else value
+        x.data = data
+        return
+    if not hasattr(value, "shape"):
+        value = array_of(value, f"writing into {x.describe()}")
+    parts, value = _each_place_once(x, parts, value)
+    before = _twin(x)
+    after = _setitem(before, value, *parts)
+    for slot in ("_data", "_rule", "_inputs", "_values", "_order", "_needs", "_age"):
+        setattr(x, slot, getattr(after, slot, 0))
+
+
+def _refuse_to_write(x: Tensor, needs: bool) -> None:
+    """Whatever would differ from NumPy, or lose a gradient, is an error that says how to go on."""
+    who = x.describe()
+    if x._needs and x._rule is None and mode.get() is not PAUSED:
+        raise RuntimeError(
+            f"{who} requires a gradient, so its values cannot be overwritten: write into "
+            "copy = t.copy(), or update it under no_grad()."
+        )
+    if x._needs and x._rule is not None and mode.get() is PAUSED:
+        raise RuntimeError(
+            f"{who} was computed, and writing into it under no_grad() would lose its gradient: "
+            "take detach() first, or write outside no_grad()."
+        )
+    if needs and x.dtype.kind != "f":
+        raise TypeError(
+            f"{who} has dtype {x.dtype}, so a Tensor that requires a gradient would lose it there:"
+            f" make it an array of floats, t.astype(float), before writing."
+        )
+    owner = getattr(x._data, "base", None)
+    if owner is not None and sys.getrefcount(owner) > 2:
+        raise RuntimeError(
+            f"{who} shares its memory with the tensor it was taken from, which would not see the "
+            "change: write x[0, 1] = value instead of x[0][1] = value, or write into a copy(), "
+            "as in row = x[0].copy()."
+        )
+
+
+def _twin(x: Tensor) -> Tensor:
+    """The present state of ``x``, for the operations that used it and as the input of the next."""
+    twin = object.__new__(Tensor)
+    for slot in ("_data", "_rule", "_inputs", "_values", "_order", "_needs", "name"):
+        setattr(twin, slot, getattr(x, slot))
+    twin._age = getattr(x, "_age", 0)
+    twin._grad = twin._gradient = None
+    return twin
+
+
+def _plain(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([part._data if isinstance(part, Tensor) else part for part in parts])
+
+
+def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], Any]:
+    """The index and the value without what another element of the same value overwrites, and
+    without axes of size 1 that the value has more than its place."""
+    index = _plain(parts)
+    if not value.ndim or not any(hasattr(part, "dtype") and part.ndim for part in index):
+        place = x._data[index].shape if value.ndim else ()
+        return parts, value.reshape(value.shape[-len(place) :]) if value.ndim > len(
+            place
+        ) else value
+    places = np.arange(x.size).reshape(x.shape)[index]  # the place of each element of the value
+    if value.ndim > places.ndim:
+        value = value.reshape(value.shape[value.ndim - places.ndim :])
+    if all(at_most_once(part) for part in index):
+        return parts, value
+    last = np.empty(x.size, np.intp)
+    last[places.ravel()] = np.arange(places.size)
+    last_ones = np.unique(last[places.ravel()])
+    if last_ones.size == places.size:
+        return parts, value
+    spread = np.broadcast_to(value, places.shape).reshape(-1)
+    return np.unravel_index(places.ravel()[last_ones], x.shape), spread[last_ones]
+
+
+# --- by position -----------------------------------------------------------------------------------
+
+
+def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes ``part`` of one axis and all of the others."""
+    return (slice(None),) * positive_axis(axis, ndim) + (part,)
+
+
+@means(np.take, method="take")
+def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
+    if not hasattr(indices, "dtype"):
+        indices = np.asarray(indices, np.intp)
+    if mode != "raise":
+        n = x.shape[axis]
+        indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
+    return getitem(x, along(axis, x.ndim, indices))
+
+
+@means(np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    if axis is None:
+        return getitem(x.reshape(-1), indices)
+    axis = positive_axis(axis, x.ndim)
+    shape = tuple([1 if i == axis else n for i, n in enumerate(x.shape)])
+    places = np.ix_(*[np.arange(n) for n in shape])
+    return getitem(x, (*places[:axis], indices, *places[axis + 1 :]))
+
+
+_argsort = rule("argsort", lambda x, axis: np.argsort(x, axis=axis, kind="stable"))
+
+
+@means(np.argsort, method="argsort")
+def argsort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    return _argsort(x, axis)
+
+
+@means(np.sort)
+def sort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    return take_along_axis(x, argsort(x, axis), axis) if x.ndim else x
+
+
+@means(np.compress)
+def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
+    return take(x, np.flatnonzero(condition), axis)
+
+
+@means(np.extract)
+def extract(condition: Any, x: Any) -> Any:
+    return compress(condition, x)
+
+
+@means(np.delete)
+def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
+    n = x.size if axis is None else x.shape[axis]
+    return take(x, np.delete(np.arange(n), obj), axis)
+
+
+@means(np.insert)
+def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, positive_axis(axis, x.ndim))
+    order = np.insert(np.arange(x.shape[axis]), obj, -1)
+    new = order < 0
+    shape = [len(order) if i == axis else n for i, n in enumerate(x.shape)]
+    x = scatter(x, tuple(shape), *along(axis, x.ndim, ~new))
+    values = values if hasattr(values, "ndim") else np.asarray(values)
+    if np.ndim(obj) == 0 and values.ndim:  # NumPy: the values lie along the axis
+        values = np.moveaxis(values[(None,) * (x.ndim - values.ndim)], 0, axis)
+    shape[axis] = int(new.sum())
+    values = np.broadcast_to(values, tuple(shape))
+    return x + scatter(values, x.shape, *along(axis, x.ndim, new))

@@ -1,14 +1,31 @@
-"""Matrices."""
+"""Matrices: what the transpose, the inverse and the index notation have to do with gradients."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import cache
+from math import inf, prod
+from string import ascii_letters
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_edu.recording import rule
+from tinygrad_edu.recording import Rule, any_inputs, rule
 from tinygrad_edu.rules.arithmetic import multiply
-from tinygrad_edu.rules.support import arr, array_like, both_sides, means
+from tinygrad_edu.rules.indexing import getitem, scatter
+from tinygrad_edu.rules.reductions import max, min, norm_rule, sum
+from tinygrad_edu.rules.shapes import broadcast_to, matrix_transpose, moveaxis, ravel, transpose
+from tinygrad_edu.rules.support import (
+    arr,
+    array_like,
+    both_sides,
+    means,
+    positive_axes,
+    positive_axis,
+    true_or_false,
+)
+
+# --- products ---------------------------------------------------------------------------------------
 
 _matmul = rule(
     "matmul",
@@ -16,7 +33,12 @@ _matmul = rule(
     lambda g, out, a, b: g @ b.mT,
     lambda g, out, a, b: a.mT @ g,
     symbol="@",
-    examples=[(arr(2, 3), arr(3, 4)), (arr(5, 2, 3), arr(3, 4)), (arr(2, 0), arr(0, 3))],
+    examples=[
+        (arr(2, 3), arr(3, 4)),
+        (arr(5, 2, 3), arr(3, 4)),
+        (arr(5, 1, 2, 3), arr(4, 3, 1)),
+        (arr(2, 0), arr(0, 3)),
+    ],
 )
 # with a vector on one side or both
 _dot = rule(
@@ -25,7 +47,7 @@ _dot = rule(
     lambda g, out, a, b: g * b,
     lambda g, out, a, b: g * a,
     symbol="@",
-    examples=[(arr(3), arr(3))],
+    examples=[(arr(3), arr(3)), (arr(0), arr(0))],
 )
 _matvec = rule(
     "matvec",
@@ -51,6 +73,8 @@ def matmul(a: Any, b: Any) -> Any:
     na, nb = a.ndim, b.ndim
     if na > 1 and nb > 1:
         return _matmul(a, b)
+    if not na or not nb:
+        raise ValueError("matmul needs vectors or matrices, but got a number: multiply with *.")
     if na == 1:
         return _dot(a, b) if nb == 1 else _vecmat(a, b)
     return _matvec(a, b)
@@ -62,6 +86,436 @@ both_sides("matmul", matmul)
 @means(np.dot, method="dot")
 def dot(a: Any, b: Any) -> Any:
     a, b = array_like(a), array_like(b)
+    na, nb = a.ndim, b.ndim
+    if na == 0 or nb == 0:
+        return multiply(a, b)
+    if nb == 1 or nb == 2 >= na:
+        return matmul(a, b)
+    return tensordot(a, b, (-1, -2))
+
+
+@means(np.vdot)
+def vdot(a: Any, b: Any) -> Any:
+    return _dot(ravel(array_like(a)), ravel(array_like(b)))
+
+
+@means(np.inner)
+def inner(a: Any, b: Any) -> Any:
+    a, b = array_like(a), array_like(b)
     if a.ndim == 0 or b.ndim == 0:
         return multiply(a, b)
-    return matmul(a, b)
+    return tensordot(a, b, (-1, -1)) if a.ndim > 1 or b.ndim > 1 else _dot(a, b)
+
+
+@means(np.outer, np.linalg.outer)
+def outer(a: Any, b: Any) -> Any:
+    return multiply(array_like(a).reshape(-1, 1), array_like(b).reshape(1, -1))
+
+
+@means(np.tensordot, np.linalg.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    a, b = array_like(a), array_like(b)
+    if hasattr(axes, "__len__"):
+        of_a, of_b = positive_axes(axes[0], a.ndim), positive_axes(axes[1], b.ndim)
+    else:
+        of_a, of_b = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ValueError(
+            f"tensordot over axes {of_a} of shape {a.shape} and axes {of_b} of shape {b.shape}: "
+            "the sizes of the axes have to be equal, pair by pair."
+        )
+    rest_a = tuple([i for i in range(a.ndim) if i not in of_a])
+    rest_b = tuple([i for i in range(b.ndim) if i not in of_b])
+    shape_a, shape_b = [a.shape[i] for i in rest_a], [b.shape[i] for i in rest_b]
+    n = prod([a.shape[i] for i in of_a])
+    left = transpose(a, rest_a + of_a).reshape(prod(shape_a), n)
+    right = transpose(b, of_b + rest_b).reshape(n, prod(shape_b))
+    return _matmul(left, right).reshape((*shape_a, *shape_b))
+
+
+@means(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    a, b = array_like(a), array_like(b)
+    ndim = a.ndim if a.ndim > b.ndim else b.ndim
+    shape_a, shape_b = (1,) * (ndim - a.ndim) + a.shape, (1,) * (ndim - b.ndim) + b.shape
+    wide_a = a.reshape([n for size in shape_a for n in (size, 1)])
+    wide_b = b.reshape([n for size in shape_b for n in (1, size)])
+    return (wide_a * wide_b).reshape([n * m for n, m in zip(shape_a, shape_b)])
+
+
+@means(np.cross, np.linalg.cross)
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(array_like(a), axisa, -1), moveaxis(array_like(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(
+            f"cross needs vectors of three numbers, but the shapes are {a.shape} and {b.shape}."
+        )
+    after, before = np.array([1, 2, 0]), np.array([2, 0, 1])
+    product = a[..., after] * b[..., before] - a[..., before] * b[..., after]
+    return moveaxis(product, -1, axisc)
+
+
+@means(np.linalg.multi_dot)
+def multi_dot(arrays: Any) -> Any:
+    result, *others = arrays
+    for x in others:
+        result = dot(result, x)
+    return result
+
+
+@means(np.linalg.matrix_power)
+def matrix_power(x: Any, n: int) -> Any:
+    if n < 0:
+        x, n = np.linalg.inv(x), -n
+    result = None
+    while n:
+        if n % 2:
+            result = x if result is None else result @ x
+        x, n = (x @ x if n > 1 else x), n // 2
+    return broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape) if result is None else result
+
+
+if hasattr(np, "vecdot"):
+
+    @means(np.vecdot, np.linalg.vecdot)
+    def vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+        return sum(a * b, axis)
+
+
+if hasattr(np, "matvec"):
+    means(np.matvec)(lambda a, x: (a @ x[..., None])[..., 0])
+    means(np.vecmat)(lambda x, a: (x[..., None, :] @ a)[..., 0, :])
+
+# --- index notation: the gradient of "ab,bc->ac" by its first array is "ac,bc->ab" ----------------------
+
+
+def _einsum(*arrays_and_labels: Any) -> Any:
+    *arrays, labels = arrays_and_labels
+    return np.einsum(labels, *arrays)
+
+
+def _other_way(i: int) -> Callable[..., Any]:
+    """The vjp for the i-th array."""
+
+    def vjp(g: Any, out: Any, *arrays_and_labels: Any) -> Any:
+        *arrays, labels = arrays_and_labels
+        inputs, output = labels.split("->")
+        terms = inputs.split(",")
+        x, wanted = arrays[i], terms[i]
+        terms[i], arrays[i] = output, g
+        result = np.einsum(f"{','.join(terms)}->{wanted}", *arrays)
+        shape = np.broadcast_shapes(result.shape, x.shape)  # x may be wider than all others
+        return result if shape == result.shape else broadcast_to(result, shape)
+
+    return vjp
+
+
+@cache
+def _einsum_of(n: int) -> Callable[..., Any]:
+    return any_inputs(Rule("einsum", _einsum, [_other_way(i) for i in range(n)]))
+
+
+rule(
+    "einsum",
+    _einsum,
+    _other_way(0),
+    _other_way(1),
+    examples=[
+        (arr(2, 3), arr(3, 4), "ab,bc->ac"),
+        (arr(2, 3), arr(3, 2), "ab,ba->"),
+        (arr(2, 3), arr(1, 4), "ab,bc->ac"),
+        (arr(2), arr(3), "a,b->ba"),
+    ],
+)
+
+
+@means(np.einsum)
+def einsum(*operands: Any, optimize: Any = False) -> Any:
+    """np.einsum, with labels as a string or as lists, ellipsis, diagonals and sums."""
+    labels, arrays = _as_string(operands)
+    inputs, arrow, output = labels.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(arrays):
+        raise ValueError(
+            f"einsum {labels!r} names {len(terms)} arrays, but got {len(arrays)} of them."
+        )
+    unused = [c for c in ascii_letters if c not in labels]
+    extra = [x.ndim - len(t.replace("...", "")) for t, x in zip(terms, arrays) if "..." in t]
+    broad = "".join(unused[: np.max(extra, initial=0)])
+    terms = [
+        term.replace("...", broad[len(broad) - (x.ndim - len(term) + 3) :])
+        if "..." in term
+        else term
+        for term, x in zip(terms, arrays)
+    ]
+    for term, x in zip(terms, arrays):
+        if len(term) != x.ndim:
+            raise ValueError(
+                f"einsum {labels!r}: {term!r} names {len(term)} axes of an array of shape {x.shape}."
+            )
+    if arrow:
+        output = output.replace("...", broad)
+    else:
+        joined = "".join(terms)
+        output = broad + "".join(
+            sorted({c for c in joined if joined.count(c) == 1 and c not in broad})
+        )
+    for i, term in enumerate(terms):
+        arrays[i], terms[i] = _each_label_once(arrays[i], term)
+        others = output + "".join(terms[:i] + terms[i + 1 :])
+        alone = tuple([k for k, c in enumerate(terms[i]) if c not in others])
+        if alone:
+            arrays[i] = sum(arrays[i], alone)
+            terms[i] = "".join([c for c in terms[i] if c in others])
+    return _einsum_of(len(arrays))(*arrays, f"{','.join(terms)}->{output}")
+
+
+def _as_string(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
+    if isinstance(operands[0], str):
+        return operands[0], [array_like(x) for x in operands[1:]]
+    *pairs, result = operands if len(operands) % 2 else (*operands, None)
+    terms = ["".join(["..." if i is ... else ascii_letters[i] for i in t]) for t in pairs[1::2]]
+    labels = ",".join(terms)
+    if result is not None:
+        labels += "->" + "".join(["..." if i is ... else ascii_letters[i] for i in result])
+    return labels, [array_like(x) for x in pairs[::2]]
+
+
+def _each_label_once(x: Any, term: str) -> tuple[Any, str]:
+    """The diagonal of ``x`` where a label is repeated, as in "ii"."""
+    for label in dict.fromkeys(term):
+        if term.count(label) > 1:
+            axes = [k for k, c in enumerate(term) if c == label]
+            n = x.shape[axes[0]]
+            x = moveaxis(x, axes, range(len(axes)))[(np.arange(n),) * len(axes)]
+            term = label + term.replace(label, "")
+    return x, term
+
+
+# --- equations --------------------------------------------------------------------------------------
+
+INVERTIBLE = [(arr(3, 3, kind="positive definite"),), (arr(2, 3, 3, kind="positive definite"),)]
+
+inv = rule(
+    "inv", np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT), symbol="⁻¹", examples=INVERTIBLE
+)
+_solve = rule(
+    "solve",
+    np.linalg.solve,
+    lambda g, out, a, b: -(np.linalg.solve(a.mT, g) @ out.mT),
+    lambda g, out, a, b: np.linalg.solve(a.mT, g),
+    examples=[
+        (arr(3, 3, kind="positive definite"), arr(3, 2)),
+        (arr(2, 3, 3, kind="positive definite"), arr(3, 1)),
+    ],
+)
+det = rule(
+    "det", np.linalg.det, lambda g, out, a: g[..., None, None] * cofactors(a), examples=INVERTIBLE
+)
+logabsdet = rule(
+    "logabsdet",
+    lambda a: np.linalg.slogdet(a)[1],
+    lambda g, out, a: g[..., None, None] * np.linalg.inv(a).mT,
+    examples=INVERTIBLE,
+)
+signdet = rule("signdet", lambda a: np.linalg.slogdet(a)[0])
+pinv_rule = rule(
+    "pinv",
+    lambda a, rcond: np.linalg.pinv(a, rcond),
+    lambda g, out, a, rcond: (
+        (np.eye(a.shape[-2], dtype=a.dtype) - a @ out) @ g.mT @ out @ out.mT
+        + out.mT @ out @ g.mT @ (np.eye(a.shape[-1], dtype=a.dtype) - out @ a)
+        - out.mT @ g @ out.mT
+    ),
+    examples=[(arr(4, 3), 1e-15), (arr(2, 3), 1e-15), (arr(2, 3, 2), 1e-15)],
+)
+cholesky_rule = rule(
+    "cholesky",
+    np.linalg.cholesky,
+    lambda g, out, a: _from_lower(
+        np.linalg.inv(out).mT @ _half_diagonal(out.mT @ g) @ np.linalg.inv(out)
+    ),
+    examples=INVERTIBLE,
+)
+
+
+def _cofactors(a: Any) -> Any:
+    """det(a) inv(a).T, also where a has no inverse: from a = u s v, every s but its own."""
+    u, s, v = np.linalg.svd(a)
+    others = np.where(np.eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1)
+    turn = np.linalg.det(u) * np.linalg.det(v)
+    return turn[..., None, None] * ((u * others[..., None, :]) @ v)
+
+
+cofactors = rule(
+    "cofactors",
+    _cofactors,
+    lambda g, out, a: (
+        (g * out).sum(axis=(-2, -1), keepdims=True) * np.linalg.inv(a).mT
+        - np.linalg.inv(a).mT @ g.mT @ out
+    ),
+    examples=INVERTIBLE,
+)
+
+
+def _half_diagonal(x: Any) -> Any:
+    """The lower triangle with half of the diagonal."""
+    return x * (np.tri(x.shape[-1], dtype=x.dtype) - np.eye(x.shape[-1], dtype=x.dtype) / 2)
+
+
+def _from_lower(x: Any) -> Any:
+    """The gradient of a symmetric matrix of which only the lower triangle is read."""
+    return np.tril(x + x.mT) - x * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+@means(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    return _solve(a, b[:, None])[..., 0] if b.ndim == 1 else _solve(a, b)
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant and the logarithm of its absolute value."""
+
+    sign: Any
+    logabsdet: Any
+
+
+@means(np.linalg.slogdet)
+def slogdet(a: Any) -> SlogdetResult:
+    return SlogdetResult(signdet(a), logabsdet(a))
+
+
+@means(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = 1e-15) -> Any:
+    return pinv_rule(a, rcond)
+
+
+@means(np.linalg.cholesky)
+def cholesky(a: Any, *, upper: bool = False) -> Any:
+    return matrix_transpose(cholesky_rule(matrix_transpose(a))) if upper else cholesky_rule(a)
+
+
+means(np.linalg.inv)(inv)
+means(np.linalg.det)(det)
+
+# --- lengths ----------------------------------------------------------------------------------------
+
+
+@means(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm; the gradient of the Euclidean norm at the zero vector is 0."""
+    if axis is None and ord is None:
+        return norm_rule(x, None, true_or_false(keepdims))
+    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
+    if len(axes) == 1:
+        return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
+    if len(axes) != 2:
+        raise ValueError(f"norm takes one axis or two, but got {len(axes)}: {axes}.")
+    if ord is None or ord == "fro":
+        return norm_rule(x, axes, true_or_false(keepdims))
+    if ord not in (1, -1, inf, -inf):
+        raise TypeError(
+            f"norm with ord={ord!r} of a matrix is not supported on Tensors: 'fro', 1, -1, inf and "
+            "-inf are."
+        )
+    summed, compared = axes if ord in (1, -1) else axes[::-1]
+    most = (max if ord > 0 else min)(sum(abs(x), summed, True), compared, True)
+    return most if keepdims else most.squeeze(axes)
+
+
+def _vector_norm(x: Any, p: Any, axis: int, keepdims: bool) -> Any:
+    if p == 2:
+        return norm_rule(x, axis, true_or_false(keepdims))
+    if p in (inf, -inf):
+        return (max if p > 0 else min)(abs(x), axis, keepdims)
+    if p == 0:
+        return sum((x != 0).astype(x.dtype), axis, keepdims)
+    total = sum(abs(x) if p == 1 else abs(x) ** p, axis, keepdims)
+    return total if p == 1 else total ** (1 / p)
+
+
+if hasattr(np.linalg, "vector_norm"):
+
+    @means(np.linalg.vector_norm)
+    def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+        if isinstance(axis, tuple) and len(axis) > 1 and ord != 2:
+            raise TypeError("vector_norm over several axes is supported for ord=2 on Tensors.")
+        if ord == 2:
+            return norm_rule(x, axis, true_or_false(keepdims))
+        x, axis = (ravel(x), 0) if axis is None else (x, positive_axes(axis, x.ndim)[0])
+        return _vector_norm(x, ord, axis, keepdims)
+
+
+# --- diagonals and triangles ------------------------------------------------------------------------------
+
+tril_rule = rule(
+    "tril",
+    lambda x, k: np.tril(x, k),
+    lambda g, out, x, k: np.tril(g, k),
+    examples=[(arr(3, 4), 0), (arr(2, 3, 3), -1)],
+)
+triu_rule = rule(
+    "triu",
+    lambda x, k: np.triu(x, k),
+    lambda g, out, x, k: np.triu(g, k),
+    examples=[(arr(3, 4), 1), (arr(2, 3, 3), 0)],
+)
+
+
+@means(np.tril)
+def tril(m: Any, k: int = 0) -> Any:
+    return tril_rule(m, k)
+
+
+@means(np.triu)
+def triu(m: Any, k: int = 0) -> Any:
+    return triu_rule(m, k)
+
+
+@means(np.diagonal, method="diagonal")
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    rows, columns = positive_axis(axis1, x.ndim), positive_axis(axis2, x.ndim)
+    return getitem(
+        moveaxis(x, (rows, columns), (-2, -1)),
+        (..., *_diagonal_places(x.shape[rows], x.shape[columns], offset)),
+    )
+
+
+def _diagonal_places(n: int, m: int, offset: int) -> tuple[Any, Any]:
+    start = (-offset, 0) if offset < 0 else (0, offset)
+    length = np.clip(np.minimum(n - start[0], m - start[1]), 0, None)
+    return np.arange(length) + start[0], np.arange(length) + start[1]
+
+
+@means(np.trace, method="trace")
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return sum(diagonal(x, offset, axis1, axis2), -1)
+
+
+@means(np.diag)
+def diag(x: Any, k: int = 0) -> Any:
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ValueError(f"diag takes a vector or a matrix, but the shape is {x.shape}.")
+    n = x.shape[0] + abs(k)
+    return scatter(x, (n, n), *_diagonal_places(n, n, k))
+
+
+@means(np.diagflat)
+def diagflat(x: Any, k: int = 0) -> Any:
+    return diag(ravel(x), k)
+
+
+@means(np.linalg.diagonal)
+def linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
+
+
+@means(np.linalg.trace)
+def linalg_trace(x: Any, *, offset: int = 0) -> Any:
+    return trace(x, offset, -2, -1)

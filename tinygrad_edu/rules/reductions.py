@@ -1,20 +1,44 @@
-"""Many numbers into few."""
+"""Many numbers into few: each of the many gets its share of the gradient."""
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.shapes import broadcast_to
-from tinygrad_edu.rules.support import arr, count, kept, means, true_or_false
+from tinygrad_edu.rules.shapes import broadcast_to, flip, ravel
+from tinygrad_edu.rules.support import (
+    arr,
+    array_like,
+    count,
+    kept,
+    means,
+    positive_axes,
+    positive_axis,
+    true_or_false,
+)
+
+OVER_AXES = [
+    (arr(3, 4), None, False),
+    (arr(3, 4), 0, False),
+    (arr(3, 4), -1, True),
+    (arr(2, 3, 4), (0, -1), False),
+    (arr(2, 3, 4), (1, 2), True),
+    (arr(), None, False),
+]
+EMPTY = [(arr(0, 3), 0, False), (arr(0, 3), None, True), (arr(2, 0), 1, True)]
+ALONG_AXIS = [(arr(4), 0), (arr(3, 4), 1), (arr(2, 3, 2), 1), (arr(3, 0), 1)]
+
+# --- sums -----------------------------------------------------------------------------------------
 
 _sum = rule(
     "sum",
     lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims),
     lambda g, out, x, axis, keepdims: broadcast_to(kept(g, x, axis, keepdims), x.shape),
-    examples=[(arr(3, 4), None, False)],
+    symbol="Σ",
+    examples=OVER_AXES + EMPTY,
 )
 _mean = rule(
     "mean",
@@ -22,15 +46,352 @@ _mean = rule(
     lambda g, out, x, axis, keepdims: broadcast_to(
         kept(g, x, axis, keepdims) / count(x, axis), x.shape
     ),
-    examples=[(arr(3, 4), None, False)],
+    examples=OVER_AXES,
+)
+_cumsum = rule(
+    "cumsum",
+    lambda x, axis: x.cumsum(axis=axis),
+    lambda g, out, x, axis: flip(np.cumsum(flip(g, axis), axis=axis), axis),
+    examples=ALONG_AXIS,
 )
 
 
 @means(np.sum, method="sum")
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return _sum(x, axis, true_or_false(keepdims))
+    return _sum(array_like(x), axis, true_or_false(keepdims))
 
 
 @means(np.mean, method="mean")
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _mean(x, axis, true_or_false(keepdims))
+
+
+@means((np.add, "reduce"))
+def add_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    return sum(x, axis, keepdims)
+
+
+@means(np.cumsum, method="cumsum")
+def cumsum(x: Any, axis: Any = None) -> Any:
+    return _cumsum(ravel(x), 0) if axis is None else _cumsum(x, axis)
+
+
+@means((np.add, "accumulate"))
+def add_accumulate(x: Any, axis: int = 0) -> Any:
+    return _cumsum(x, axis)
+
+
+@means(np.nansum)
+def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return sum(np.where(np.isnan(x), 0, x), axis, keepdims)
+
+
+@means(np.nanmean)
+def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return nansum(x, axis, keepdims) / sum(~np.isnan(x), axis, keepdims)
+
+
+@means(np.average)
+def average(
+    x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
+    if weights is None:
+        result = mean(x, axis, keepdims)
+        scale = np.full(result.shape, float(count(x, axis)))
+    else:
+        weights = array_like(weights)
+        if weights.shape != x.shape:  # one weight for each place along the axis
+            axes = positive_axes(axis, x.ndim)
+            weights = weights.reshape([x.shape[i] if i in axes else 1 for i in range(x.ndim)])
+        scale = np.sum(broadcast_to(weights, x.shape), axis=axis, keepdims=keepdims)
+        result = sum(x * weights, axis, keepdims) / scale
+    return (result, scale) if returned else result
+
+
+# --- how far numbers spread ---------------------------------------------------------------------------
+
+norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vector is 0
+    "norm",
+    lambda x, axis, keepdims: np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)),
+    lambda g, out, x, axis, keepdims: x * kept(g / np.where(out == 0, 1, out), x, axis, keepdims),
+    symbol="‖·‖",
+    examples=OVER_AXES,
+)
+
+
+@means(np.var, method="var")
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **names: Any) -> Any:
+    """np.var; ``ddof`` may be called ``correction`` too."""
+    centred = x - mean(x, axis, True)
+    return sum(centred * centred, axis, keepdims) / _freedom(x, axis, ddof, **names)
+
+
+@means(np.std, method="std")
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **names: Any) -> Any:
+    """np.std; its gradient is 0 where all numbers are equal."""
+    centred = x - mean(x, axis, True)
+    return (
+        norm_rule(centred, axis, true_or_false(keepdims)) / _freedom(x, axis, ddof, **names) ** 0.5
+    )
+
+
+def _freedom(x: Any, axis: Any, ddof: float, *, correction: float | None = None) -> Any:
+    left = count(x, axis) - (ddof if correction is None else correction)
+    return left if left > 0 else 0
+
+
+@means(np.ptp)
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+# --- products: right with zeros, as no product is found by dividing -------------------------------------
+
+_cumprod = rule(
+    "cumprod",
+    lambda x, axis: x.cumprod(axis=axis),
+    lambda g, out, x, axis: before(x, axis) * recurrence(shifted(x, axis, True), g, axis, True),
+    symbol="Π",
+    examples=[*ALONG_AXIS, (arr(5, kind="zeros"), 0)],
+)
+_prod = rule(
+    "prod",
+    lambda x, axis, keepdims: x.prod(axis=axis, keepdims=keepdims),
+    lambda g, out, x, axis, keepdims: (
+        kept(g, x, axis, keepdims) * before(x, axis) * flip(before(flip(x, axis), axis), axis)
+    ),
+    symbol="Π",
+    examples=[
+        (arr(4), 0, False),
+        (arr(3, 4), -1, True),
+        (arr(3, 4), 0, False),
+        (arr(5, kind="zeros"), 0, False),
+        (arr(0, 3), 0, False),
+    ],
+)
+
+
+def _recurrence(a: Any, b: Any, axis: int, backwards: bool) -> Any:
+    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    out = np.array(b)
+    steps = range(len(b) - 2, -1, -1) if backwards else range(1, len(b))
+    previous = 1 if backwards else -1
+    for k in steps:
+        out[k] += a[k] * out[k + previous]
+    return np.moveaxis(out, 0, axis)
+
+
+# y[k] = b[k] + a[k] y[k - 1] along the axis; backwards, y[k] = b[k] + a[k] y[k + 1]
+recurrence = rule(
+    "recurrence",
+    _recurrence,
+    lambda g, out, a, b, axis, backwards: (
+        recurrence(shifted(a, axis, not backwards), g, axis, not backwards)
+        * shifted(out, axis, backwards)
+    ),
+    lambda g, out, a, b, axis, backwards: recurrence(
+        shifted(a, axis, not backwards), g, axis, not backwards
+    ),
+    examples=[
+        (arr(4), arr(4), 0, False),
+        (arr(2, 3), arr(2, 3), 1, True),
+        (arr(2, 0), arr(2, 0), 1, True),
+    ],
+)
+
+
+def shifted(x: Any, axis: int, backwards: bool, fill: float = 0) -> Any:
+    """``x`` moved by one place along the axis, and ``fill`` where it came from: x[k - 1] at k."""
+    if not x.shape[axis]:
+        return x
+    lead = (slice(None),) * positive_axis(axis, x.ndim)
+    end = np.full_like(x[(*lead, slice(0, 1))], fill)
+    if backwards:
+        return np.concatenate([x[(*lead, slice(1, None))], end], axis=axis)
+    return np.concatenate([end, x[(*lead, slice(0, -1))]], axis=axis)
+
+
+def before(x: Any, axis: int) -> Any:
+    """At each place along the axis the product of all that come before it."""
+    return np.cumprod(shifted(x, axis, False, 1), axis=axis)
+
+
+@means(np.prod, method="prod")
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    x = array_like(x)
+    if axis is None:
+        result = _prod(ravel(x), 0, False)
+        return result.reshape((1,) * x.ndim) if true_or_false(keepdims) else result
+    for i in sorted(positive_axes(axis, x.ndim), reverse=True):  # so that the others stay in place
+        x = _prod(x, i, true_or_false(keepdims))
+    return x
+
+
+@means((np.multiply, "reduce"))
+def multiply_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    return prod(x, axis, keepdims)
+
+
+@means(np.cumprod, method="cumprod")
+def cumprod(x: Any, axis: Any = None) -> Any:
+    return _cumprod(ravel(x), 0) if axis is None else _cumprod(x, axis)
+
+
+@means((np.multiply, "accumulate"))
+def multiply_accumulate(x: Any, axis: int = 0) -> Any:
+    return _cumprod(x, axis)
+
+
+# --- the greatest and the least: those that tie share the gradient -----------------------------------------
+
+
+def shared(g: Any, out: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """``g`` divided evenly among the elements of ``x`` that equal ``out``."""
+    ties = x == kept(out, x, axis, keepdims)
+    return kept(g, x, axis, keepdims) * ties / ties.sum(axis=axis, keepdims=True)
+
+
+_max = rule(
+    "max",
+    lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims),
+    lambda g, out, x, axis, keepdims: shared(g, out, x, axis, keepdims),
+    examples=OVER_AXES,
+)
+_min = rule(
+    "min",
+    lambda x, axis, keepdims: x.min(axis=axis, keepdims=keepdims),
+    lambda g, out, x, axis, keepdims: shared(g, out, x, axis, keepdims),
+    examples=OVER_AXES,
+)
+
+
+@means(np.max, np.amax, method="max")
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _max(x, axis, true_or_false(keepdims))
+
+
+@means(np.min, np.amin, method="min")
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _min(x, axis, true_or_false(keepdims))
+
+
+@means((np.maximum, "reduce"))
+def maximum_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    return max(x, axis, keepdims)
+
+
+@means((np.minimum, "reduce"))
+def minimum_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
+    return min(x, axis, keepdims)
+
+
+@means(np.nanmax)
+def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return max(np.where(np.isnan(x), -inf, x), axis, keepdims)
+
+
+@means(np.nanmin)
+def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return min(np.where(np.isnan(x), inf, x), axis, keepdims)
+
+
+# --- the soft ones --------------------------------------------------------------------------------------------
+
+
+def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    out = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return out if keepdims else out.squeeze(axis)
+
+
+def _softmax(x: Any, axis: Any) -> Any:
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+_logsumexp_rule = rule(
+    "logsumexp",
+    _logsumexp,
+    lambda g, out, x, axis, keepdims: (
+        kept(g, x, axis, keepdims) * np.exp(x - kept(out, x, axis, keepdims))
+    ),
+    examples=OVER_AXES,
+)
+softmax_rule = rule(
+    "softmax",
+    _softmax,
+    lambda g, out, x, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)),
+    examples=[(arr(3, 4), 0), (arr(3, 4), -1), (arr(2, 3), (0, 1)), (arr(2, 3), None)],
+)
+log_softmax_rule = rule(
+    "log_softmax",
+    lambda x, axis: x - _logsumexp(x, axis, True),
+    lambda g, out, x, axis: g - np.exp(out) * g.sum(axis=axis, keepdims=True),
+    examples=[(arr(3, 4), 0), (arr(3, 4), -1), (arr(2, 3), (0, 1)), (arr(2, 3), None)],
+)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) without overflow.
+
+    >>> float(logsumexp(np.array([1000.0, 1000.0])) - 1000)
+    0.6931471805599...
+    """
+    return _logsumexp_rule(x, axis, true_or_false(keepdims))
+
+
+def softmax(x: Any, axis: Any) -> Any:
+    """exp(x) / sum(exp(x)) along ``axis``: the probabilities of the classes, which sum to 1.
+
+    >>> softmax(np.array([[0.0, 0.0], [0.0, 0.0]]), axis=0)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    return softmax_rule(x, axis)
+
+
+def log_softmax(x: Any, axis: Any) -> Any:
+    """log(softmax(x, axis)), right where softmax is 0 in floating point.
+
+    >>> log_softmax(np.array([0.0, 1000.0]), axis=0)
+    array([-1000.,     0.])
+    """
+    return log_softmax_rule(x, axis)
+
+
+means((np.logaddexp, "reduce"))(
+    lambda x, axis=0, keepdims=False: logsumexp(x, axis, keepdims)  # as NumPy has it
+)
+
+# --- constants: which one, how many, whether ------------------------------------------------------------------
+
+_argmax = rule("argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
+_argmin = rule("argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))
+_any = rule("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
+_all = rule("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
+
+
+@means(np.argmax, method="argmax")
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    return _argmax(x, axis, true_or_false(keepdims))
+
+
+@means(np.argmin, method="argmin")
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    return _argmin(x, axis, true_or_false(keepdims))
+
+
+@means(np.any, method="any")
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _any(x, axis, true_or_false(keepdims))
+
+
+@means(np.all, method="all")
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return _all(x, axis, true_or_false(keepdims))
+
+
+@means(np.count_nonzero)
+def count_nonzero(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return sum(x != 0, axis, keepdims)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import prod
+from operator import index as whole
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, means
+from tinygrad_edu.recording import Rule, any_inputs, rule
+from tinygrad_edu.rules.indexing import along, getitem, scatter, take
+from tinygrad_edu.rules.support import arr, array_like, means, positive_axes, positive_axis
 from tinygrad_edu.tensor import Tensor
 
 
 def _repeated(x: Any, shape: Any) -> Any:
     if not isinstance(x, np.ndarray | np.generic):
         return np.broadcast_to(x, shape)
-    out = np.empty(shape, x.dtype)  # a third of the time of np.broadcast_to, and a safe array
+    out = np.empty(shape, x.dtype)  # a third of the time of np.broadcast_to, and no shared memory
     out[...] = x
     return out
 
@@ -23,6 +28,7 @@ _broadcast_to = rule(
     "broadcast_to",
     _repeated,
     lambda g, out, x, shape: g,
+    formula=np.broadcast_to,
     examples=[(arr(3), (2, 3)), (arr(2, 1), (2, 3)), (arr(), (2, 2)), (arr(2, 0), (3, 2, 0))],
 )
 _reshape = rule(
@@ -34,20 +40,35 @@ _reshape = rule(
 _transpose = rule(
     "transpose",
     lambda x, axes: x.transpose(axes),
-    lambda g, out, x, axes: g.transpose(np.argsort(axes)),
-    examples=[(arr(2, 3, 4), (1, 2, 0)), (arr(2, 0), (0, 1))],
+    lambda g, out, x, axes: g.transpose(back(axes)),
+    examples=[(arr(2, 3, 4), (1, 2, 0)), (arr(2, 0), (0, -1)), (arr(2, 3), (-1, -2))],
 )
-_T = rule(
-    "T",
-    lambda x: x.T,
-    lambda g, out, x: g.T,
-)
-squeeze_rule = rule(
+_T = rule("T", lambda x: x.T, lambda g, out, x: g.T)
+_squeeze = rule(
     "squeeze",
     lambda x, axis: x.squeeze(axis),
     lambda g, out, x, axis: g.reshape(x.shape),
     examples=[(arr(1, 3, 1), None), (arr(1, 3, 1), -1), (arr(1, 3, 1), (0, 2))],
 )
+_expand_dims = rule(
+    "expand_dims",
+    lambda x, axis: np.expand_dims(x, axis),
+    lambda g, out, x, axis: g.reshape(x.shape),
+    examples=[(arr(3), 0), (arr(2, 3), (0, -1)), (arr(), 0)],
+)
+_copy = rule("copy", lambda x: x.copy(), lambda g, out, x: g)
+_astype = rule(
+    "astype",
+    lambda x, dtype: x.astype(dtype),
+    lambda g, out, x, dtype: g.astype(x.dtype),
+    examples=[(arr(2, 3), np.dtype(np.float64)), (arr(), np.dtype(np.float64))],
+)
+_to_integers = rule("to_integers", lambda x, dtype: x.astype(dtype))
+
+
+def back(axes: Any) -> tuple[int, ...]:
+    """The order of axes that undoes ``axes``."""
+    return tuple([int(i) for i in np.argsort([i % len(axes) for i in axes])])
 
 
 @means(np.broadcast_to)
@@ -55,39 +76,401 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return _broadcast_to(x, shape)
 
 
+@means(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any) -> Any:
+    shape = np.broadcast_shapes(*[np.shape(x) for x in arrays])
+    return tuple([_broadcast_to(x, shape) for x in arrays])
+
+
 @means(np.reshape)
-def reshape(x: Any, shape: Any) -> Any:
-    return _reshape(x, shape)
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    if order == "C":
+        return _reshape(x, shape)
+    if order != "F":
+        raise ValueError(f"reshape's order= is 'C' or 'F', but came as {order!r}.")
+    shape = shape if isinstance(shape, Sequence) else (shape,)
+    return _T(_reshape(_T(x), tuple(shape)[::-1]))
 
 
 @means(method="reshape")
-def reshape_method(x: Any, *shape: Any) -> Any:
-    return _reshape(x, shape[0] if len(shape) == 1 else shape)
+def reshape_method(x: Any, *shape: Any, order: str = "C") -> Any:
+    return reshape(x, shape[0] if len(shape) == 1 else shape, order)
 
 
-@means(np.transpose)
+@means(np.ravel, method="ravel")
+def ravel(x: Any, order: str = "C") -> Any:
+    return reshape(x, -1, order)
+
+
+@means(method="flatten")
+def flatten(x: Any, order: str = "C") -> Any:
+    return copy(ravel(x, order))
+
+
+@means(np.transpose, np.permute_dims)
 def transpose(x: Any, axes: Any = None) -> Any:
-    return _T(x) if axes is None else _transpose(x, axes)
+    return _T(x) if axes is None else _transpose(x, tuple(axes))
 
 
 @means(method="transpose")
 def transpose_method(x: Any, *axes: Any) -> Any:
-    return transpose(x, axes[0] if len(axes) == 1 else axes or None)
+    return transpose(
+        x, axes[0] if len(axes) == 1 and not hasattr(axes[0], "__index__") else axes or None
+    )
 
 
-@means(np.matrix_transpose)
+@means(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any) -> Any:
-    if x.ndim == 2:
-        return _T(x)
     if x.ndim < 2:
         raise ValueError(f"mT needs a matrix, at least two axes, but the shape is {x.shape}.")
-    return _transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return _T(x) if x.ndim == 2 else swapaxes(x, -1, -2)
 
 
 Tensor.T = property(_T)
 Tensor.mT = property(matrix_transpose)
 
 
+@means(np.swapaxes, method="swapaxes")
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    axes = list(range(x.ndim))
+    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    return _transpose(x, tuple(axes))
+
+
+@means(np.moveaxis)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    source, destination = positive_axes(source, x.ndim), positive_axes(destination, x.ndim)
+    if len(source) != len(destination):
+        raise ValueError(
+            f"moveaxis needs as many places as axes, but got {len(destination)} for {len(source)}."
+        )
+    order = [i for i in range(x.ndim) if i not in source]
+    for place, axis in sorted(zip(destination, source)):
+        order.insert(place, axis)
+    return _transpose(x, tuple(order))
+
+
+@means(np.rollaxis)
+def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+    axis = positive_axis(axis, x.ndim)
+    start = start + x.ndim if start < 0 else start
+    return moveaxis(x, axis, start - (axis < start))
+
+
 @means(np.squeeze, method="squeeze")
 def squeeze(x: Any, axis: Any = None) -> Any:
-    return squeeze_rule(x, axis)
+    return _squeeze(x, axis)
+
+
+@means(np.expand_dims)
+def expand_dims(x: Any, axis: Any) -> Any:
+    return _expand_dims(x, tuple(axis) if isinstance(axis, list) else axis)
+
+
+@means(np.atleast_1d)
+def atleast_1d(*arrays: Any) -> Any:
+    return _each(arrays, lambda x: x if x.ndim else x.reshape(1))
+
+
+@means(np.atleast_2d)
+def atleast_2d(*arrays: Any) -> Any:
+    return _each(arrays, lambda x: x if x.ndim > 1 else x.reshape(1, -1))
+
+
+@means(np.atleast_3d)
+def atleast_3d(*arrays: Any) -> Any:
+    return _each(
+        arrays, lambda x: x if x.ndim > 2 else x[..., None] if x.ndim == 2 else x.reshape(1, -1, 1)
+    )
+
+
+def _each(arrays: Any, change: Callable[[Any], Any]) -> Any:
+    changed = [change(array_like(x)) for x in arrays]
+    return changed[0] if len(changed) == 1 else tuple(changed)
+
+
+@means(np.copy)
+def copy(x: Any, order: str = "C", subok: bool = False) -> Any:
+    return _copy(x)
+
+
+@means(method="copy")
+def copy_method(x: Any) -> Any:
+    """The same values in a tensor of its own, which may be written into; the gradient passes."""
+    return _copy(x)
+
+
+@means(method="astype")
+def astype(x: Any, dtype: Any) -> Any:
+    """The values in another dtype: the gradient passes from floats to floats. Whole numbers and
+    booleans are constants."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fiub":
+        raise TypeError(f"astype takes a dtype of real numbers, but got {dtype}.")
+    return _astype(x, dtype) if dtype.kind == "f" else _to_integers(x, dtype)
+
+
+if hasattr(np, "astype"):
+    means(np.astype)(astype)
+
+# --- joining and splitting ------------------------------------------------------------------------------
+
+
+def _part(i: int) -> Callable[..., Any]:
+    """The vjp for the i-th of several joined arrays: its part of the gradient."""
+
+    def part(g: Any, out: Any, *arrays_and_axis: Any) -> Any:
+        *arrays, axis = arrays_and_axis
+        start = sum(x.shape[axis] for x in arrays[:i])
+        return g[along(axis, g.ndim, slice(start, start + arrays[i].shape[axis]))]
+
+    return part
+
+
+def _join(*arrays_and_axis: Any) -> Any:
+    return np.concatenate(arrays_and_axis[:-1], axis=arrays_and_axis[-1])
+
+
+@cache
+def joining(n: int) -> Callable[..., Any]:
+    """The rule that joins n arrays."""
+    return any_inputs(Rule("concatenate", _join, [_part(i) for i in range(n)]))
+
+
+rule(
+    "concatenate",
+    _join,
+    _part(0),
+    _part(1),
+    examples=[(arr(2), arr(3), 0), (arr(2, 3), arr(2, 1), -1), (arr(0, 3), arr(2, 3), 0)],
+)
+
+
+@means(np.concatenate)
+def concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    arrays = [array_like(x) for x in arrays]
+    if axis is None:
+        arrays, axis = [ravel(x) for x in arrays], 0
+    return joining(len(arrays))(*arrays, axis)
+
+
+if hasattr(np, "concat"):
+    means(np.concat)(concatenate)
+
+
+@means(np.stack)
+def stack(arrays: Any, axis: int = 0) -> Any:
+    arrays = [array_like(x) for x in arrays]
+    if len({x.shape for x in arrays}) > 1:
+        shapes = ", ".join(str(x.shape) for x in arrays)
+        raise ValueError(f"stack needs arrays of the same shape, but got {shapes}.")
+    return concatenate([expand_dims(x, axis) for x in arrays], axis)
+
+
+@means(np.hstack)
+def hstack(arrays: Any) -> Any:
+    arrays = [atleast_1d(x) for x in arrays]
+    return concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1)
+
+
+@means(np.vstack)
+def vstack(arrays: Any) -> Any:
+    return concatenate([atleast_2d(x) for x in arrays], 0)
+
+
+@means(np.dstack)
+def dstack(arrays: Any) -> Any:
+    return concatenate([atleast_3d(x) for x in arrays], 2)
+
+
+@means(np.column_stack)
+def column_stack(arrays: Any) -> Any:
+    arrays = [array_like(x) for x in arrays]
+    return concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in arrays], 1)
+
+
+@means(np.append)
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    return concatenate([x, values], axis)
+
+
+@means(np.block)
+def block(arrays: Any) -> Any:
+    depth = _depth(arrays)
+    return _block(arrays, depth, max(depth, _ndim(arrays)))
+
+
+def _depth(arrays: Any) -> int:
+    return 1 + _depth(arrays[0]) if isinstance(arrays, list) else 0
+
+
+def _ndim(arrays: Any) -> int:
+    return max(map(_ndim, arrays)) if isinstance(arrays, list) else array_like(arrays).ndim
+
+
+def _block(arrays: Any, depth: int, ndim: int) -> Any:
+    if isinstance(arrays, list):
+        return concatenate([_block(x, depth - 1, ndim) for x in arrays], -depth)
+    arrays = array_like(arrays)
+    return arrays.reshape((1,) * (ndim - arrays.ndim) + arrays.shape)
+
+
+@means(np.array_split)
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    n = x.shape[axis]
+    if hasattr(indices_or_sections, "__len__"):
+        ends = [*indices_or_sections, n]
+    else:
+        short, longer = divmod(n, whole(indices_or_sections))
+        sizes = [short + (i < longer) for i in range(indices_or_sections)]
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [
+        getitem(x, along(axis, x.ndim, slice(start, end))) for start, end in zip([0, *ends], ends)
+    ]
+
+
+@means(np.split)
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    if not hasattr(indices_or_sections, "__len__") and x.shape[axis] % indices_or_sections:
+        raise ValueError(
+            f"split into {indices_or_sections} equal parts needs a multiple of it, but axis {axis} "
+            f"has size {x.shape[axis]}: np.array_split allows parts of different sizes."
+        )
+    return array_split(x, indices_or_sections, axis)
+
+
+@means(np.hsplit)
+def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    return split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+@means(np.vsplit)
+def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    return split(x, indices_or_sections, 0)
+
+
+@means(np.dsplit)
+def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    return split(x, indices_or_sections, 2)
+
+
+def unstack(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
+    return tuple([getitem(x, along(axis, x.ndim, i)) for i in range(x.shape[axis])])
+
+
+if hasattr(np, "unstack"):
+    means(np.unstack)(unstack)
+
+# --- repeating, padding, turning ------------------------------------------------------------------------
+
+
+@means(np.repeat, method="repeat")
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    x, axis = (ravel(x), 0) if axis is None else (x, positive_axis(axis, x.ndim))
+    if np.ndim(repeats):
+        return take(x, np.repeat(np.arange(x.shape[axis]), repeats), axis)
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    longer = broadcast_to(expand_dims(x, axis + 1), (*before, n, whole(repeats), *after))
+    return longer.reshape((*before, n * repeats, *after))
+
+
+@means(np.tile)
+def tile(x: Any, reps: Any) -> Any:
+    reps = tuple(reps) if hasattr(reps, "__len__") else (reps,)
+    ndim = max(len(reps), x.ndim)
+    reps, shape = (1,) * (ndim - len(reps)) + reps, (1,) * (ndim - x.ndim) + x.shape
+    once = x.reshape([n for size in shape for n in (1, size)])
+    more = broadcast_to(once, tuple([n for pair in zip(reps, shape) for n in pair]))
+    return more.reshape([r * n for r, n in zip(reps, shape)])
+
+
+@means(np.pad)
+def pad(x: Any, pad_width: Any, mode: str = "constant", **how: Any) -> Any:
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - x.ndim, (0, 0))) for i in range(x.ndim)]
+    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
+    if mode == "constant":
+        shape = tuple([n + a + b for n, (a, b) in zip(x.shape, widths)])
+        inside = [slice(a, a + n) for n, (a, b) in zip(x.shape, widths)]
+        padded = scatter(x, shape, *inside)
+        if not np.any(how.get("constant_values", 0)):
+            return padded
+        return padded + np.pad(np.zeros(x.shape, x.dtype), widths, mode, **how)
+    if mode not in ("edge", "reflect", "symmetric", "wrap") or how.get("reflect_type") == "odd":
+        raise TypeError(
+            f"np.pad with mode={mode!r} is not supported on Tensors: 'constant', 'edge', 'reflect',"
+            " 'symmetric' and 'wrap' are."
+        )
+    for axis, width in enumerate(widths):
+        if any(width):
+            x = take(x, np.pad(np.arange(x.shape[axis]), width, mode), axis)
+    return x
+
+
+@means(np.flip)
+def flip(x: Any, axis: Any = None) -> Any:
+    axes = range(x.ndim) if axis is None else positive_axes(axis, x.ndim)
+    return getitem(x, tuple([slice(None, None, -1 if i in axes else None) for i in range(x.ndim)]))
+
+
+@means(np.fliplr)
+def fliplr(x: Any) -> Any:
+    return flip(x, 1)
+
+
+@means(np.flipud)
+def flipud(x: Any) -> Any:
+    return flip(x, 0)
+
+
+@means(np.rot90)
+def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    first, second = positive_axes(tuple(axes), x.ndim)
+    if k % 4 == 0:
+        return copy(x)
+    if k % 4 == 2:
+        return flip(x, (first, second))
+    if k % 4 == 1:
+        return swapaxes(flip(x, second), first, second)
+    return flip(swapaxes(x, first, second), second)
+
+
+@means(np.roll)
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    if axis is None:
+        return roll(ravel(x), shift, 0).reshape(x.shape)
+    axes = positive_axes(axis, x.ndim)
+    for by, i in np.broadcast(np.asarray(shift), np.asarray(axes)):
+        middle = -int(by) % x.shape[i] if x.shape[i] else 0
+        parts = [along(i, x.ndim, slice(middle, None)), along(i, x.ndim, slice(None, middle))]
+        x = concatenate([getitem(x, part) for part in parts], int(i))
+    return x
+
+
+@means(np.diff)
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    for _ in range(n):
+        later, earlier = along(axis, x.ndim, slice(1, None)), along(axis, x.ndim, slice(None, -1))
+        x = getitem(x, later) - getitem(x, earlier)
+    return x
+
+
+@means(np.ediff1d)
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    parts = [to_begin, diff(ravel(x)), to_end]
+    return concatenate([ravel(array_like(part)) for part in parts if part is not None])
+
+
+@means(np.resize)
+def resize(x: Any, new_shape: Any) -> Any:
+    shape = tuple(new_shape) if hasattr(new_shape, "__len__") else (new_shape,)
+    return take(x, np.arange(prod(shape)) % x.size).reshape(shape)
+
+
+@means(np.trim_zeros)
+def trim_zeros(x: Any, trim: str = "fb") -> Any:
+    places = np.flatnonzero(x._data)
+    if not places.size:
+        return x[:0]
+    start = places[0] if "f" in trim.lower() else 0
+    return x[start : places[-1] + 1 if "b" in trim.lower() else len(x)]

@@ -1,0 +1,123 @@
+"""Expressions as LaTeX, in the course's notation: ``dW^{[2]} = dZ^{[2]} A^{[1]\\top}``."""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.expressions import (
+    ATOM,
+    INFIX,
+    NEGATIVE,
+    Expression,
+    Helper,
+    Printer,
+    axis_length,
+    function_name,
+)
+
+SIGNS = {
+    np.greater: ">",
+    np.greater_equal: r"\geq",
+    np.less: "<",
+    np.less_equal: r"\leq",
+    np.equal: "=",
+    np.not_equal: r"\neq",
+    np.add: "+",
+    np.subtract: "-",
+}
+KNOWN = {"np.exp": r"\exp", "np.log": r"\log", "np.tanh": r"\tanh", "np.sin": r"\sin",
+         "np.cos": r"\cos", "np.maximum": r"\max", "np.minimum": r"\min", "sigmoid": r"\sigma"}
+
+
+def latex_name(name: str) -> str:
+    """``W1`` as the course writes it, with the layer in brackets above."""
+    match = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
+    if match:
+        return f"{letters(match[1])}^{{[{match[2]}]}}"
+    return letters(name)
+
+
+def letters(name: str) -> str:
+    if len(name) == 1 or re.fullmatch(r"d[A-Za-z]", name):
+        return name
+    return roman(name) if name.isascii() else rf"\text{{{name}}}"
+
+
+def roman(text: str) -> str:
+    escaped = text.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}"
+
+
+class LatexPrinter(Printer):
+    """Expressions as LaTeX."""
+
+    def write(self, e: Any) -> tuple[str, int]:
+        if isinstance(e, Expression) and e.name is not None:
+            return latex_name(e.name), ATOM
+        return super().write(e)
+
+    def written(self, e: Expression) -> tuple[str, int]:
+        function, args = e.function, e.args
+        if function is np.divide:
+            return rf"\frac{{{self.text(args[0])}}}{{{self.text(args[1])}}}", ATOM - 1
+        if function is np.power:
+            return f"{self.inside(args[0], ATOM)}^{{{self.text(args[1])}}}", 14
+        if function is np.matmul:
+            return rf"{self.inside(args[0], 12)} \, {self.inside(args[1], 13)}", 12
+        if function is np.multiply:
+            arrays = all(isinstance(a, Expression) and a.ndim for a in args)
+            sign = r"\odot" if arrays else r"\,"
+            return f"{self.inside(args[0], 12)} {sign} {self.inside(args[1], 13)}", 12
+        if function in SIGNS and len(args) == 2:
+            binds = INFIX[function][1]
+            left, right = self.inside(args[0], binds), self.inside(args[1], binds + 1)
+            text = f"{left} {SIGNS[function]} {right}"
+            return (rf"\mathbf{{1}}[{text}]", ATOM) if binds == 6 else (text, binds)
+        if function is np.transpose and len(args) == 1:
+            inner = self.inside(args[0], ATOM)
+            if inner.endswith("]}"):
+                return rf"{inner[:-1]}\top}}", ATOM
+            return rf"{inner}^{{\top}}", ATOM
+        if function is axis_length:
+            return rf"\mathrm{{size}}_{{{args[1]}}}({self.text(args[0])})", ATOM
+        if function is operator.getitem:
+            return rf"{self.inside(args[0], ATOM)}_{{{self.index(args[1])}}}", ATOM
+        if function is np.negative:
+            return f"-{self.inside(args[0], NEGATIVE)}", NEGATIVE
+        if function is np.square:
+            return f"{self.inside(args[0], ATOM)}^{{2}}", 14
+        if function is np.sqrt:
+            return rf"\sqrt{{{self.text(args[0])}}}", ATOM
+        if function is np.absolute:
+            return rf"|{self.text(args[0])}|", ATOM
+        name = function_name(function)
+        if name in ("np.sum", "np.mean"):
+            return self.total(name, e)
+        head = KNOWN.get(name)
+        if head is None:
+            head = roman(name.removeprefix("np."))
+        words = [self.text(a) for a in args]
+        words += [
+            rf"\mathrm{{{k}}}={self.text(v)}"
+            for k, v in e.kwargs.items()
+            if v is not None and v is not False
+        ]
+        return rf"{head}\left({', '.join(words)}\right)", ATOM
+
+    def total(self, name: str, e: Expression) -> tuple[str, int]:
+        axis = e.kwargs.get("axis", e.args[1] if len(e.args) > 1 else None)
+        inner = self.inside(e.args[0], 12)
+        if name == "np.mean":
+            return rf"\mathrm{{mean}}\left({self.text(e.args[0])}\right)", ATOM
+        below = "" if axis is None else rf"_{{\mathrm{{axis}}\ {self.text(axis)}}}"
+        return rf"\sum{below} {inner}", 12
+
+    def literal(self, x: Any) -> tuple[str, int]:
+        text, binds = super().literal(x)
+        if binds == ATOM and not re.fullmatch(r"[\d.]+", text):
+            text = roman(text)
+        return text, binds

@@ -1,0 +1,115 @@
+"""What NumPy can say about an array without a gradient: shapes, questions, new arrays like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_edu.recording import rule
+from tinygrad_edu.rules.support import means
+from tinygrad_edu.tensor import Tensor
+
+_zeros_like = rule("zeros_like", lambda x, dtype, shape: np.zeros_like(x, dtype, shape=shape))
+_ones_like = rule("ones_like", lambda x, dtype, shape: np.ones_like(x, dtype, shape=shape))
+_full_like = rule(
+    "full_like", lambda x, value, dtype, shape: np.full_like(x, value, dtype, shape=shape)
+)
+
+
+@means(np.zeros_like, np.empty_like)
+def zeros_like(
+    x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _zeros_like(x, dtype, shape)
+
+
+@means(np.ones_like)
+def ones_like(
+    x: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    return _ones_like(x, dtype, shape)
+
+
+@means(np.full_like)
+def full_like(
+    x: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+) -> Any:
+    if getattr(fill_value, "requires_grad", False):
+        return np.broadcast_to(fill_value, x.shape if shape is None else shape).astype(
+            dtype or x.dtype
+        )
+    return _full_like(x, fill_value, dtype, shape)
+
+
+@means(np.shape)
+def shape(x: Any) -> tuple[int, ...]:
+    return x.shape
+
+
+@means(np.ndim)
+def ndim(x: Any) -> int:
+    return x.ndim
+
+
+@means(np.size)
+def size(x: Any, axis: int | None = None) -> int:
+    return x.size if axis is None else x.shape[axis]
+
+
+def values(x: Any) -> Any:
+    """The arrays of Tensors, also in lists and tuples."""
+    if isinstance(x, Tensor):
+        return x.data
+    return type(x)([values(part) for part in x]) if type(x) in (list, tuple) else x
+
+
+def _answered_by_numpy(function: Callable[..., Any]) -> None:
+    """A question about values, whose answer is not a function that has a slope."""
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(values, args), **{key: values(x) for key, x in kwargs.items()})
+
+    means(function)(answer)
+
+
+for function in (
+    np.allclose,
+    np.argwhere,
+    np.array2string,
+    np.array_equal,
+    np.array_equiv,
+    np.array_repr,
+    np.array_str,
+    np.bincount,
+    np.can_cast,
+    np.common_type,
+    np.digitize,
+    np.flatnonzero,
+    np.histogram,
+    np.isclose,
+    np.iscomplex,
+    np.iscomplexobj,
+    np.isneginf,
+    np.isposinf,
+    np.isreal,
+    np.isrealobj,
+    np.lexsort,
+    np.may_share_memory,
+    np.min_scalar_type,
+    np.nanargmax,
+    np.nanargmin,
+    np.nonzero,
+    np.result_type,
+    np.searchsorted,
+    np.shares_memory,
+    np.isin,
+    np.linalg.matrix_rank,
+):
+    _answered_by_numpy(function)
