@@ -3,7 +3,7 @@
 from nn import datasets, manual
 from nn.comparison import compare
 from nn.losses import binary_cross_entropy
-from nn.model import LLayerModel, L_layer_model, two_layer_model
+from nn.model import L_layer_model, LLayerModel, two_layer_model
 
 __all__ = [
     "LLayerModel",

@@ -74,7 +74,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--learning-rate", default="0.0075", metavar="R", help="step size (default: %(default)s)"
     )
     cats.add_argument(
-        "--output", default="cats", metavar="DIR", help="where to leave files (default: %(default)s)"
+        "--output",
+        default="cats",
+        metavar="DIR",
+        help="where to leave files (default: %(default)s)",
     )
     cats.set_defaults(run=run_cats)
     return parser

@@ -56,8 +56,7 @@ class LLayerModel:
         if parameters is None:
             parameters = manual.initialize_parameters_deep(self.layers_dims, seed=seed)
         self._parameters = {
-            name: Tensor(value, requires_grad=True, name=name)
-            for name, value in parameters.items()
+            name: Tensor(value, requires_grad=True, name=name) for name, value in parameters.items()
         }
 
     def parameters(self) -> dict[str, Tensor]:
@@ -73,7 +72,7 @@ class LLayerModel:
         if not isinstance(X, Tensor):
             X = Tensor(X, name="X")
         check_matmul("W1", self._parameters["W1"].shape, "X", X.shape)
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         A = X
         L = len(self.layers_dims) - 1
         for layer in range(1, L + 1):
@@ -154,8 +153,9 @@ class LLayerModel:
                 "to WL, bL: choose a file that LLayerModel.save wrote."
             )
         dims = [arrays["W1"].shape[-1] if arrays["W1"].ndim else 0]
-        dims += [len(arrays[f"W{layer}"]) if arrays[f"W{layer}"].ndim else 0
-                 for layer in range(1, L + 1)]
+        dims += [
+            len(arrays[f"W{layer}"]) if arrays[f"W{layer}"].ndim else 0 for layer in range(1, L + 1)
+        ]
         for layer in range(1, L + 1):
             for name, shape in (
                 (f"W{layer}", (dims[layer], dims[layer - 1])),

@@ -9,7 +9,9 @@ array([2., 4.])
 """
 
 from tinygrad_edu import rules
+from tinygrad_edu.anomaly import detect_anomaly
 from tinygrad_edu.formulas import derive
+from tinygrad_edu.gradcheck import gradcheck
 from tinygrad_edu.recording import no_grad, rule
 from tinygrad_edu.rules import relu, sigmoid
 from tinygrad_edu.tensor import Tensor
@@ -20,7 +22,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Tensor",
     "derive",
+    "detect_anomaly",
     "grad",
+    "gradcheck",
     "gradients",
     "hessian",
     "jacobian",

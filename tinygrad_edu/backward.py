@@ -8,17 +8,21 @@ used it is younger still, and was handled before. A heap finds it; no recursion,
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.mode import mode
+from tinygrad_edu.tensor import Tensor, as_it_was
 
+PLAIN = frozenset(
+    (float, int, bool)
+)  # Python numbers never widen a dtype, so they stay as they are
 Vjp = Callable[..., Any]
-Pending = list[tuple[int, "Tensor"]]
+Pending = list[tuple[int, Tensor]]
+Pull = Callable[[Tensor, Any, Pending], None]
 
 _walking = threading.RLock()
 _depth = 0
@@ -52,14 +56,13 @@ def walk(
                 node = heappop(pending)[1]
                 g = node._gradient
                 node._gradient = None
-                rule = node._rule
-                if rule is None:
+                if node._pull is None:
                     yield node, g
                     continue
                 if node._grad is not None or (wanted and node in wanted):
                     yield node, g
                 if read is None:
-                    rule.pull(node, g, pending)
+                    node._pull(node, g, pending)
                 else:
                     pull(node, pending, *read(node, g))
         finally:
@@ -70,12 +73,9 @@ def walk(
 
 def pull(node: Tensor, pending: Pending, g: Any, out: Any, values: Any) -> None:
     """Pull ``g``, the gradient of ``node``, back to each input that needs one."""
-    for x, vjp in zip(node._inputs, node._rule.vjps):
-        if x is None:  # a constant that is not a Tensor
-            continue
-        if x._order < node._order:
-            x = as_it_was(x, node)
-        if x._needs and vjp is not None:
+    assert node._rule is not None
+    for x, vjp in zip(node.inputs, node._rule.vjps):
+        if isinstance(x, Tensor) and x._needs and vjp is not None:
             gx = vjp(g, out, *values)
             if gx.shape != x._data.shape or gx.dtype is not x._data.dtype:
                 gx = fit(gx, x, node)
@@ -86,66 +86,94 @@ def pull(node: Tensor, pending: Pending, g: Any, out: Any, values: Any) -> None:
                 x._gradient = x._gradient + gx
 
 
-def pull_numbers(vjps: Sequence[Vjp | None], takes: int | None, safe: bool) -> Callable[[Tensor, Any, Pending], None]:
-    """``pull`` for arrays, spelled out for one and two inputs: the hot path of ``backward()``.
+def numbers(node: Tensor, g: Any) -> tuple[Any, Any, Any]:
+    """The first reading: the rules get arrays."""
+    return g, node._data, [x._data if isinstance(x, Tensor) else x for x in node.inputs]
 
-    ``takes`` is the number of inputs and parameters; ``safe`` says that the only vjp keeps shape and
-    dtype, as that of a NumPy function does.
-    """
-    if takes == len(vjps) == 1 and safe:
-        vjp = vjps[0]
 
-        def one(node: Tensor, g: Any, pending: Pending) -> None:
-            (x,) = node._inputs
-            (value,) = node._values
-            if x._order < node._order:
-                x = as_it_was(x, node)
-            gx = vjp(g, node._data, value)
-            if x._gradient is None:
-                x._gradient = gx
-                heappush(pending, (x._order, x))
+def pull_numbers(node: Tensor, g: Any, pending: Pending) -> None:
+    """``pull`` for arrays, whatever the operation."""
+    pull(node, pending, *numbers(node, g))
+
+
+# ``pull`` for arrays once more, spelled out for operations that are computed entry by entry, on one
+# Tensor, on a Tensor and a Python number, and for any on two Tensors: the hot path of ``backward()``.
+
+
+def pull_one(vjp: Vjp) -> Pull:
+    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+        (x,) = node._inputs
+        if x._order < node._order:
+            x = as_it_was(x, node)
+        gx = vjp(g, node._data, x._data)
+        if x._gradient is None:
+            x._gradient = gx
+            heappush(pending, (x._order, x))
+        else:
+            x._gradient = x._gradient + gx
+
+    return pull
+
+
+def pull_left(vjp: Vjp) -> Pull:
+    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+        x, number = node._inputs
+        if x._order < node._order:
+            x = as_it_was(x, node)
+        gx = vjp(g, node._data, x._data, number)
+        if x._gradient is None:
+            x._gradient = gx
+            heappush(pending, (x._order, x))
+        else:
+            x._gradient = x._gradient + gx
+
+    return pull
+
+
+def pull_right(vjp: Vjp) -> Pull:
+    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+        number, x = node._inputs
+        if x._order < node._order:
+            x = as_it_was(x, node)
+        gx = vjp(g, node._data, number, x._data)
+        if x._gradient is None:
+            x._gradient = gx
+            heappush(pending, (x._order, x))
+        else:
+            x._gradient = x._gradient + gx
+
+    return pull
+
+
+def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
+    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+        a, b = node._inputs
+        if a._order < node._order:
+            a = as_it_was(a, node)
+        if b._order < node._order:
+            b = as_it_was(b, node)
+        u, v = a._data, b._data
+        fits = elementwise and u.shape == v.shape and u.dtype is v.dtype
+        if a._needs:
+            ga = vjp_a(g, node._data, u, v)
+            if not fits:
+                ga = fit(ga, a, node)
+            if a._gradient is None:
+                a._gradient = ga
+                heappush(pending, (a._order, a))
             else:
-                x._gradient = x._gradient + gx
+                a._gradient = a._gradient + ga
+        if b._needs:
+            gb = vjp_b(g, node._data, u, v)
+            if not fits:
+                gb = fit(gb, b, node)
+            if b._gradient is None:
+                b._gradient = gb
+                heappush(pending, (b._order, b))
+            else:
+                b._gradient = b._gradient + gb
 
-        return one
-
-    if takes == len(vjps) == 2 and None not in vjps:
-        vjp_a, vjp_b = vjps
-
-        def two(node: Tensor, g: Any, pending: Pending) -> None:
-            a, b = node._inputs
-            value_a, value_b = node._values
-            if a is not None:
-                if a._order < node._order:
-                    a = as_it_was(a, node)
-                if a._needs:
-                    ga = vjp_a(g, node._data, value_a, value_b)
-                    if value_b.__class__ is not float and (
-                        ga.shape != a._data.shape or ga.dtype is not a._data.dtype
-                    ):
-                        ga = fit(ga, a, node)
-                    if a._gradient is None:
-                        a._gradient = ga
-                        heappush(pending, (a._order, a))
-                    else:
-                        a._gradient = a._gradient + ga
-            if b is not None:
-                if b._order < node._order:
-                    b = as_it_was(b, node)
-                if b._needs:
-                    gb = vjp_b(g, node._data, value_a, value_b)
-                    if value_a.__class__ is not float and (
-                        gb.shape != b._data.shape or gb.dtype is not b._data.dtype
-                    ):
-                        gb = fit(gb, b, node)
-                    if b._gradient is None:
-                        b._gradient = gb
-                        heappush(pending, (b._order, b))
-                    else:
-                        b._gradient = b._gradient + gb
-
-        return two
-    return lambda node, g, pending: pull(node, pending, g, node._data, node._values)
+    return pull
 
 
 def backward(root: Tensor, gradient: Any = None) -> None:
@@ -153,16 +181,17 @@ def backward(root: Tensor, gradient: Any = None) -> None:
     seed = seed_of(root, gradient)
     given = {id(seed)}
     complete = []
-    for tensor, g in walk(root, seed):
-        if isinstance(g, np.generic):
-            g = np.asarray(g)
-        elif isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
-            g = g.copy()  # a view, or an array that another tensor got too: each owns its own
-        given.add(id(g))
-        complete.append((tensor, g))
-    for tensor, g in complete:  # only now: an error on the way leaves every .grad as it was
-        before = tensor.grad
-        tensor._grad = g if before is None else before + g
+    with _walking:
+        for tensor, g in walk(root, seed, mode.get().read):
+            if isinstance(g, np.generic):
+                g = np.asarray(g)
+            elif isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
+                g = g.copy()  # a view, or an array that another tensor got too: each owns its own
+            given.add(id(g))
+            complete.append((tensor, g))
+        for tensor, g in complete:  # only now: an error on the way leaves every .grad as it was
+            before = tensor.grad
+            tensor._grad = g if before is None else before + g
 
 
 def seed_of(root: Tensor, gradient: Any = None) -> Any:
@@ -218,7 +247,7 @@ def fit(gx: Any, x: Tensor, node: Tensor) -> Any:
             gx = sum_to(gx, shape)
         except ValueError:
             raise ValueError(
-                f"the rule {node._rule.name!r} returned a gradient of shape {gx.shape} for its input "
+                f"{node.rule!r} returned a gradient of shape {gx.shape} for its input "
                 f"{x.describe()} of shape {shape}; a vjp returns the input's own shape, or one that "
                 "broadcasting made of it."
             ) from None
@@ -238,17 +267,3 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     if g.shape != shape:
         raise ValueError(f"{g.shape} cannot be summed to {shape}")
     return g
-
-
-def as_it_was(x: Tensor, node: Tensor) -> Tensor:
-    """The state of ``x`` that ``node`` used; ``x[...] = value`` has made younger ones since."""
-    was = x
-    while was._order < node._order:
-        if was._rule is None or not was._rule.writes:
-            raise RuntimeError(
-                f"{x.describe()} was changed after {node._rule.name!r} had used it, so the "
-                "gradient would be wrong: call backward() before the update, or compute the loss "
-                "anew after it."
-            )
-        was = was._inputs[0]
-    return was

@@ -115,8 +115,6 @@ class Expression:
     sizes: tuple[int, ...]  # the shape, of ints and Sizes
     key: Any  # equal for equal expressions
 
-    __hash__ = object.__hash__
-
     # what NumPy arrays offer, as far as rules look at it
 
     @property
@@ -143,7 +141,7 @@ class Expression:
         return apply(np.transpose, (self,))
 
     @property
-    def mT(self) -> Expression:  # noqa: N802
+    def mT(self) -> Expression:
         return apply(np.transpose if self.ndim == 2 else np.matrix_transpose, (self,))
 
     def __len__(self) -> int:
@@ -156,6 +154,12 @@ class Expression:
         raise TypeError(
             f"the rule decides by the value of {self}, so it has no formula: use np.where instead."
         )
+
+    def __neg__(self) -> Expression:
+        return apply(np.negative, (self,))
+
+    def __invert__(self) -> Expression:
+        return apply(np.logical_not, (self,))
 
     def __getitem__(self, index: Any) -> Expression:
         return apply(operator.getitem, (self, index))
@@ -242,9 +246,7 @@ for _function, _name in {
     np.not_equal: "ne",
 }.items():
     setattr(Expression, f"__{_name}__", _operator(_function)[0])
-Expression.__neg__ = lambda self: apply(np.negative, (self,))  # type: ignore[attr-defined]
-Expression.__invert__ = lambda self: apply(np.logical_not, (self,))  # type: ignore[attr-defined]
-Expression.__hash__ = object.__hash__  # type: ignore[method-assign]
+setattr(Expression, "__hash__", object.__hash__)  # noqa: B010  == builds a formula
 
 
 # --- making expressions --------------------------------------------------------------------------
@@ -536,7 +538,7 @@ SIMPLER: dict[Any, Callable[..., Any]] = {
 def sizes_of(e: Expression) -> tuple[int, ...]:
     """The shape of a result by the sizes of what it was made of, where the function tells."""
     shape = np.shape(e.value)
-    given = [getattr(a, "sizes", np.shape(value_of(a))) if _is_array(a) else () for a in e.args]
+    given: list[Any] = [getattr(a, "sizes", np.shape(value_of(a))) if _is_array(a) else () for a in e.args]
     if isinstance(e.function, np.ufunc) and e.function is not np.matmul:
         return tuple(broadcast(given, shape))
     if e.function is np.matmul and len(given) == 2 and len(given[0]) == len(given[1]) == 2:

@@ -20,10 +20,8 @@ import numpy as np
 
 from tinygrad_edu.backward import seed_of, walk
 from tinygrad_edu.expressions import (
-    HELPERS,
     Expression,
     Helper,
-    Printer,
     apply_rule,
     axis_length,
     constant,
@@ -125,7 +123,9 @@ class Formulas:
         out = []
         for title, block in blocks:
             out.append(title)
-            out += [f"  {text:{width}}  # {shape}" if shape else f"  {text}" for text, shape in block]
+            out += [
+                f"  {text:{width}}  # {shape}" if shape else f"  {text}" for text, shape in block
+            ]
         return "\n".join(out + ([self.note] if self.note else []))
 
     @property
@@ -280,11 +280,7 @@ class Derivation:
         try:
             formula = compute()
         except (TypeError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"the operation {rule!r} has no formula, because its rule is not made of NumPy's "
-                f"functions and operators alone ({error}): write it with them, or as a function "
-                "of several lines that uses only np."
-            ) from error
+            raise no_formula(rule, error) from error
         return formula if isinstance(formula, Expression) else constant(np.asarray(formula))
 
     # --- backward
@@ -316,16 +312,13 @@ class Derivation:
             self.step = tensor.rule.name  # type: ignore[union-attr]
             return named(tensor, g), self.symbols[tensor], self.read_inputs(tensor)
 
-        def run() -> None:
+        self.step = ""
+        try:
             for tensor, g in walk(self.loss, constant(seed_of(self.loss)), read):
                 if tensor.rule is None:
                     named(tensor, g)
-
-        self.step = ""
-        try:
-            run()
         except (TypeError, AttributeError) as error:
-            self.traced(lambda: (_ for _ in ()).throw(error), self.step)
+            raise no_formula(self.step, error) from error
 
     # --- the result
 
@@ -334,7 +327,7 @@ class Derivation:
         note = ""
         if fused:
             note = fuse(definitions)
-        backward = [name for name in self.in_order(definitions)]
+        backward = self.in_order(definitions)
         forward = [name for name in definitions if name not in self.backward]
         definitions, sizes = name_sizes(definitions, self.inputs, self.fresh)
         return Formulas(
@@ -373,8 +366,19 @@ class Derivation:
                 after.setdefault(last, []).append(name)
         result = after.get(-1, [])
         for i, name in enumerate(order):
-            result += [name, *sorted(after.get(i, []), key=lambda n: list(self.inputs).index(n[1:]))]
+            result += [
+                name,
+                *sorted(after.get(i, []), key=lambda n: list(self.inputs).index(n[1:])),
+            ]
         return result
+
+
+def no_formula(rule: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"the operation {rule!r} has no formula, because its rule is not made of NumPy's functions "
+        f"and operators alone ({error}): write it with them, or as a function of several lines that "
+        "uses only np."
+    )
 
 
 def history(loss: Tensor) -> list[Tensor]:
@@ -480,7 +484,9 @@ def helper_source(helper: Helper) -> str:
     statements = ast.parse(text).body[0].body  # type: ignore[attr-defined]
     first = statements[1 if ast.get_docstring(ast.parse(text).body[0]) else 0]  # type: ignore
     body = "\n".join(text.splitlines()[first.lineno - 1 :])
-    return f"def {helper.name}({', '.join(inspect.signature(function).parameters)}):\n{body.rstrip()}"
+    return (
+        f"def {helper.name}({', '.join(inspect.signature(function).parameters)}):\n{body.rstrip()}"
+    )
 
 
 def fuse(definitions: dict[str, Expression]) -> str:
@@ -510,10 +516,10 @@ def sigmoid_step(formula: Expression) -> tuple[str, Expression] | None:
     if not is_call(formula, np.multiply) or not is_call(formula.args[0], np.multiply):
         return None
     (dA, A), rest = formula.args[0].args, formula.args[1]
-    if is_call(rest, np.subtract) and is_number(rest.args[0], 1):
-        if key_of(rest.args[1]) == key_of(A) and dA.name is not None and A.name is not None:
-            return dA.name, A
-    return None
+    named = isinstance(dA, Expression) and dA.name and isinstance(A, Expression) and A.name
+    if not named or not is_call(rest, np.subtract) or not is_number(rest.args[0], 1):
+        return None
+    return (dA.name, A) if key_of(rest.args[1]) == A.key else None
 
 
 def cross_entropy_step(
@@ -556,10 +562,12 @@ def folded(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
                 count = 1
                 while (
                     i + (count + 1) * period <= len(rows)
-                    and (patterns := [
-                        relative(rows[i + count * period + k], rows[i + k], step * count)
-                        for k in range(period)
-                    ])
+                    and (
+                        patterns := [
+                            relative(rows[i + count * period + k], rows[i + k], step * count)
+                            for k in range(period)
+                        ]
+                    )
                     and all(patterns)
                 ):
                     count += 1

@@ -13,7 +13,6 @@ from tinygrad_edu.expressions import (
     INFIX,
     NEGATIVE,
     Expression,
-    Helper,
     Printer,
     axis_length,
     function_name,
@@ -29,8 +28,16 @@ SIGNS = {
     np.add: "+",
     np.subtract: "-",
 }
-KNOWN = {"np.exp": r"\exp", "np.log": r"\log", "np.tanh": r"\tanh", "np.sin": r"\sin",
-         "np.cos": r"\cos", "np.maximum": r"\max", "np.minimum": r"\min", "sigmoid": r"\sigma"}
+KNOWN = {
+    "np.exp": r"\exp",
+    "np.log": r"\log",
+    "np.tanh": r"\tanh",
+    "np.sin": r"\sin",
+    "np.cos": r"\cos",
+    "np.maximum": r"\max",
+    "np.minimum": r"\min",
+    "sigmoid": r"\sigma",
+}
 
 
 def latex_name(name: str) -> str:

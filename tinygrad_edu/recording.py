@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import inspect
-
-
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from math import inf
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.backward import pull_numbers
+from tinygrad_edu.backward import (
+    PLAIN,
+    pull_both,
+    pull_left,
+    pull_numbers,
+    pull_one,
+    pull_right,
+)
+from tinygrad_edu.mode import PAUSED, RECORDING, mode, within
 from tinygrad_edu.tensor import UFUNCS, Tensor, array_of, clock
 
-RECORDING, PAUSED = "recording", "paused"
-mode: ContextVar[str] = ContextVar("mode", default=RECORDING)  # of this thread or async task
-
 TABLE: dict[str, Rule] = {}
-PLAIN = {float, int, bool}  # Python numbers never widen a dtype, so they stay as they are
 new = object.__new__
 MEMORY = 16  # how many operations back a constant remembers how it was computed
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+def no_grad() -> AbstractContextManager[None]:
     """Compute without recording, as a ``with`` block or a decorator; of this thread or task only.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
@@ -34,11 +34,7 @@ def no_grad() -> Iterator[None]:
     ...     print((w * 2).requires_grad)
     False
     """
-    token = mode.set(PAUSED)
-    try:
-        yield
-    finally:
-        mode.reset(token)
+    return within(PAUSED)
 
 
 class Rule:
@@ -60,11 +56,12 @@ class Rule:
         kinks: Sequence[float] = (),
         examples: Sequence[tuple[Any, ...]] = (),
         formula: Callable[..., Any] | None = None,
+        elementwise: bool = False,
         writes: bool = False,
     ):
         self.name = name
         self.forward = forward
-        self.vjps = tuple(vjps)
+        self.vjps: tuple[Any, ...] = tuple(vjps)
         self.symbol = symbol or name
         self.domain = domain
         self.kinks = tuple(kinks)
@@ -72,7 +69,8 @@ class Rule:
         self.formula = formula  # what formulas show in the place of the forward function
         self.writes = writes  # into its first input, which becomes the result
         self.takes = inputs_of(self.vjps)
-        self.pull = pull_numbers(self.vjps, self.takes, safe=isinstance(forward, np.ufunc))
+        # computed entry by entry, so that a gradient has the result's shape and dtype
+        self.elementwise = elementwise or (isinstance(forward, np.ufunc) and not forward.signature)
 
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
@@ -97,9 +95,10 @@ def rule(
     ``examples``.
     """
     entry = TABLE[name] = Rule(name, forward, vjps, **about)
-    if entry.takes == len(vjps) == 1:
+    plain = entry.takes == len(vjps) and None not in vjps
+    if plain and len(vjps) == 1 and entry.elementwise:
         operation = one_input(entry)
-    elif entry.takes == len(vjps) == 2 and None not in vjps:
+    elif plain and len(vjps) == 2:
         operation = two_inputs(entry)
     else:
         operation = any_inputs(entry)
@@ -126,18 +125,17 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     for x in inputs:
         if hasattr(x, "_symbolic"):
             return x._symbolic(entry, inputs)
-    tensors = tuple([x if isinstance(x, Tensor) else None for x in inputs])
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    if not tensors:  # plain arrays, as in a vjp: nothing to remember
+        return entry.forward(*inputs)
+    inputs = list(inputs)
+    needs = False
+    for i, (x, vjp) in enumerate(zip(inputs, entry.vjps)):
+        if isinstance(x, Tensor):
+            needs = needs or (x._needs and vjp is not None)
+        elif type(x) not in PLAIN:
+            inputs[i] = array_of(x, f"{entry.name} with a Tensor")
     values = [x._data if isinstance(x, Tensor) else x for x in inputs]
-    needs, known = False, any(x is not None for x in tensors)
-    if not known:  # plain arrays, as in a vjp: nothing to remember
-        return entry.forward(*values)
-    for i, vjp in enumerate(entry.vjps):
-        x = tensors[i]
-        if x is None:
-            if type(values[i]) not in PLAIN:
-                values[i] = array_of(values[i], f"{entry.name} with a Tensor")
-        elif x._needs and vjp is not None:
-            needs = True
     try:
         data = entry.forward(*values)
     except Exception as error:
@@ -145,40 +143,40 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     out = new(Tensor)
     out._data = data
     out._grad = out.name = out._gradient = None
-    out._needs = needs and mode.get() is RECORDING
+    state = mode.get()
+    out._needs = needs and state.records
     out._order = next(clock)
     if not out._needs:
         # a constant remembers how it was computed too, so that formulas and pictures can say
         # Z > 0 or 1 - Y; not for ever, or a running average would keep its whole past alive
-        out._age = 1 + max([x._age for x in tensors if x is not None and not x._needs], default=0)
-        if mode.get() is not RECORDING or out._age > MEMORY:
+        out._age = 1 + max([x._age for x in tensors if not x._needs], default=0)
+        if not state.records or out._age > MEMORY:
             out._age = 0
-            out._rule = out._inputs = out._values = None
+            out._rule = out._pull = out._inputs = None
             return out
     out._rule = entry
-    out._inputs = tensors
-    out._values = tuple(values)
+    out._pull = pull_numbers
+    out._inputs = tuple(inputs)
+    if state.forward is not None:
+        state.forward(out)
     return out
 
 
 def one_input(entry: Rule) -> Callable[..., Any]:
     """The shortcut for a Tensor that requires a gradient."""
     forward = entry.forward
+    pull = pull_one(entry.vjps[0])
 
     def operation(x: Any) -> Any:
         if x.__class__ is not Tensor or not x._needs or mode.get() is not RECORDING:
             return record(entry, (x,))
-        try:
-            data = forward(x._data)
-        except Exception as error:
-            raise explained(error, entry, (x,)) from error
         out = new(Tensor)
-        out._data = data
+        out._data = forward(x._data)
         out._grad = out.name = out._gradient = None
         out._needs = True
         out._rule = entry
+        out._pull = pull
         out._inputs = (x,)
-        out._values = (x._data,)
         out._order = next(clock)
         return out
 
@@ -188,21 +186,25 @@ def one_input(entry: Rule) -> Callable[..., Any]:
 def two_inputs(entry: Rule) -> Callable[..., Any]:
     """The shortcut for two Tensors, or one and a Python number, where a gradient is required."""
     forward = entry.forward
+    both = pull_both(entry.vjps[0], entry.vjps[1], entry.elementwise)
+    left, right = pull_left(entry.vjps[0]), pull_right(entry.vjps[1])
+    numbers = PLAIN if entry.elementwise else frozenset()
 
     def operation(a: Any, b: Any) -> Any:
+        if mode.get() is not RECORDING:
+            return record(entry, (a, b))
         if a.__class__ is Tensor:
-            x, left, needs = a._data, a, a._needs
-        elif a.__class__ is float or a.__class__ is int:
-            x, left, needs = a, None, False
+            if b.__class__ is Tensor:
+                if not (a._needs or b._needs):
+                    return record(entry, (a, b))
+                x, y, pull = a._data, b._data, both
+            elif a._needs and b.__class__ in numbers:
+                x, y, pull = a._data, b, left
+            else:
+                return record(entry, (a, b))
+        elif a.__class__ in numbers and b.__class__ is Tensor and b._needs:
+            x, y, pull = a, b._data, right
         else:
-            return record(entry, (a, b))
-        if b.__class__ is Tensor:
-            y, right, needs = b._data, b, needs or b._needs
-        elif b.__class__ is float or b.__class__ is int:
-            y, right = b, None
-        else:
-            return record(entry, (a, b))
-        if not needs or mode.get() is not RECORDING:
             return record(entry, (a, b))
         try:
             data = forward(x, y)
@@ -213,8 +215,8 @@ def two_inputs(entry: Rule) -> Callable[..., Any]:
         out._grad = out.name = out._gradient = None
         out._needs = True
         out._rule = entry
-        out._inputs = (left, right)
-        out._values = (x, y)
+        out._pull = pull
+        out._inputs = (a, b)
         out._order = next(clock)
         return out
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_edu import backward as reverse
-
 if TYPE_CHECKING:
     from tinygrad_edu.recording import Rule
 
@@ -43,16 +41,28 @@ class Tensor:
         "_grad",
         "_needs",
         "name",
-        # how it was made: the rule, its Tensor inputs (None where the input is a constant), what
-        # the rule was called with, and when
+        # how it was made: the rule, what it was applied to, and when
         "_rule",
+        "_pull",  # how the reverse walk takes its gradient to the inputs; None for a leaf
         "_inputs",
-        "_values",
         "_order",
         "_gradient",  # what has arrived so far, only during a backward pass
         "_age",  # of a constant: how many operations back it remembers
+        "_where",  # the line of the program that computed it, known inside detect_anomaly()
         "__weakref__",
     )
+
+    _data: Any
+    _grad: Any
+    _needs: bool
+    name: str | None
+    _rule: Rule | None
+    _pull: Callable[..., None] | None
+    _inputs: Any
+    _order: int
+    _gradient: Any
+    _age: int
+    _where: str
 
     if TYPE_CHECKING:  # operators and NumPy's methods come with their rules
 
@@ -124,7 +134,7 @@ class Tensor:
                 f"{self.describe()} was computed by {self._rule.name!r}, so {why}: change the "
                 "tensors that it was computed from, or take detach() first."
             )
-        self._rule = self._inputs = self._values = None  # a constant's past no longer explains it
+        self._rule = self._pull = self._inputs = None  # a constant's past no longer explains it
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,8 +194,8 @@ class Tensor:
         if self._rule is None:
             return ()
         return tuple(
-            value if x is None else (x if x._order > self._order else reverse.as_it_was(x, self))
-            for x, value in zip(self._inputs, self._values)
+            as_it_was(x, self) if isinstance(x, Tensor) and x._order < self._order else x
+            for x in self._inputs
         )
 
     def __repr__(self) -> str:
@@ -216,7 +226,9 @@ class Tensor:
         >>> x.grad
         array([ 2.,  4., 60.])
         """
-        reverse.backward(self, gradient)
+        from tinygrad_edu.backward import backward  # which knows Tensors
+
+        backward(self, gradient)
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
@@ -231,7 +243,7 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "__call__":
-            operation = UFUNCS.get(ufunc)
+            operation = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
             if operation is not None and not options:
                 return operation(*inputs)
         else:
@@ -285,7 +297,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError(f"{self.describe()} is one number (shape ()) and cannot be iterated.")
-        return (self[i] for i in range(len(self)))
+        return (self.__getitem__(i) for i in range(len(self)))
 
     def __copy__(self) -> Tensor:
         return self.copy()
@@ -311,12 +323,26 @@ def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:
 def become_leaf(tensor: Tensor, array: Any, needs: bool, name: str | None) -> Tensor:
     """Give ``tensor`` its values and no history."""
     tensor._data = array
-    tensor._grad = tensor._rule = tensor._inputs = tensor._values = tensor._gradient = None
+    tensor._grad = tensor._rule = tensor._pull = tensor._inputs = tensor._gradient = None
     tensor._needs = needs
     tensor._age = 0
     tensor.name = name
     tensor._order = next(clock)
     return tensor
+
+
+def as_it_was(x: Tensor, node: Tensor) -> Tensor:
+    """The state of ``x`` that ``node`` used; ``x[...] = value`` has made younger ones since."""
+    was = x
+    while was._order < node._order:
+        if was._rule is None or not was._rule.writes:
+            raise RuntimeError(
+                f"{x.describe()} was changed after {node.rule!r} had used it, so the "
+                "gradient would be wrong: call backward() before the update, or compute the loss "
+                "anew after it."
+            )
+        was = was._inputs[0]
+    return was
 
 
 def array_of(data: Any, what: str, copy: bool | None = None) -> Any:
@@ -357,7 +383,7 @@ def missing_rule(name: str) -> TypeError:
 
 
 def called(operation: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """``operation(*args, **kwargs)``; an argument that it does not take is named by NumPy's name."""
+    """``operation(*args, **kwargs)``; an argument that it does not take is called as in NumPy."""
     try:
         return operation(*args, **kwargs)
     except TypeError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.backward import seed_of, walk
+from tinygrad_edu.mode import mode
 from tinygrad_edu.recording import rule
 from tinygrad_edu.tensor import Tensor, array_of
 
@@ -50,7 +51,7 @@ def gradients(
             found = dict(walk(root, gradient, graph_of, set(tensors)))
         else:
             seed = seed_of(root, gradient)
-            for tensor, g in walk(root, seed, None, set(tensors)):
+            for tensor, g in walk(root, seed, mode.get().read, set(tensors)):
                 found[tensor] = g.copy() if isinstance(g, np.ndarray) else np.asarray(g)
     return [found[t] if t in found else np.zeros_like(t._data) for t in tensors]
 

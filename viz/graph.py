@@ -34,11 +34,7 @@ class Entry:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return np.shape(self.value) if self.is_number else self.value.shape
-
-    @property
-    def is_number(self) -> bool:
-        return not hasattr(self.value, "shape")
+        return () if is_number(self.value) else self.value.shape
 
     @property
     def array(self) -> Any:
@@ -65,6 +61,8 @@ def read(root: Tensor, names: Mapping[str, Any] | None = None) -> list[Entry]:
     while stack:
         tensor, rest = stack[-1]
         for child in rest:
+            if is_number(child):
+                continue
             if id(child) not in place:
                 place[id(child)] = None
                 alive.append(child)
@@ -77,13 +75,18 @@ def read(root: Tensor, names: Mapping[str, Any] | None = None) -> list[Entry]:
                 )
         else:
             stack.pop()
+            entry = entry_of(tensor, place, entries, called)
             place[id(tensor)] = len(entries)
-            entries.append(entry_of(tensor, place, entries, called))
+            entries.append(entry)
     for i, entry in enumerate(entries):
         for j in entry.operands:
             entries[j].users.append(i)
     find_layers(entries)
     return entries
+
+
+def is_number(value: Any) -> bool:
+    return not hasattr(value, "shape")
 
 
 def describe(value: Any) -> str:
@@ -105,7 +108,12 @@ def entry_of(
 ) -> Entry:
     entry = Entry(value, clean(called.get(id(value)) or getattr(value, "name", None) or ""))
     if entry.rule is not None:
-        entry.operands = [place[id(x)] for x in tensors_of(value)]  # type: ignore[misc]
+        for x in tensors_of(value):
+            if is_number(x):  # each use is a constant of its own
+                entry.operands.append(len(entries))
+                entries.append(Entry(x, role="constant"))
+            else:
+                entry.operands.append(place[id(x)])  # type: ignore[arg-type]
         entry.depth = 1 + max([entries[i].depth for i in entry.operands], default=0)
         entry.settings = settings_of(value)
     elif entry.needs_gradient:

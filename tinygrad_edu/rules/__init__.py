@@ -3,6 +3,7 @@
 from tinygrad_edu.rules import (
     arithmetic,
     constants,
+    decompositions,
     elementwise,
     indexing,
     linear_algebra,
@@ -25,6 +26,7 @@ from tinygrad_edu.rules.reductions import log_softmax, logsumexp, softmax
 __all__ = [
     "arithmetic",
     "constants",
+    "decompositions",
     "dropout",
     "elementwise",
     "erf",

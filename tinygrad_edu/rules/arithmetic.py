@@ -36,6 +36,7 @@ power = rule(
     lambda g, out, a, b: g * out * log_base(a),
     symbol="**",
     domain=(0, math.inf),
+    elementwise=True,
 )
 remainder = rule(
     "remainder",
@@ -66,7 +67,8 @@ def log_base(a: Any) -> Any:
     return np.log(np.where(a == 0, 1, a))
 
 
-means(np.power, np.float_power)(power)
+means(np.power)(power)
+means(np.float_power)(lambda a, b: power(a * np.float64(1), b))
 means(operator="neg")(negative)
 means(operator="pos")(positive)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ INF = math.inf
 PI = math.pi
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
-# --- powers, exponentials, logarithms --------------------------------------------------------------
+# --- powers, exponentials, logarithms -------------------------------------------------------------
 
 sqrt = rule("sqrt", np.sqrt, lambda g, out, x: g / (2 * out), symbol="√", domain=(0, INF))
 cbrt = rule("cbrt", np.cbrt, lambda g, out, x: g / (3 * out**2), domain=(0, INF))
@@ -38,7 +39,7 @@ logaddexp2 = rule(
     lambda g, out, a, b: g * sigmoid((b - a) * LOG_2),
 )
 
-# --- trigonometry -----------------------------------------------------------------------------------
+# --- trigonometry ---------------------------------------------------------------------------------
 
 sin = rule("sin", np.sin, lambda g, out, x: g * np.cos(x))
 cos = rule("cos", np.cos, lambda g, out, x: -g * np.sin(x))
@@ -84,7 +85,7 @@ def _sinc_slope(x: Any, n: int) -> Any:
     return np.where(near, series, far)
 
 
-sinc_slope = rule(
+sinc_slope: Callable[..., Any] = rule(
     "sinc_slope",
     _sinc_slope,
     lambda g, out, x, n: g * sinc_slope(x, n + 1),
@@ -93,7 +94,7 @@ sinc_slope = rule(
 sinc = rule("sinc", np.sinc, lambda g, out, x: g * sinc_slope(x, 1))
 means(np.sinc)(sinc)
 
-# --- corners: a kink where two slopes meet ------------------------------------------------------------
+# --- corners: a kink where two slopes meet --------------------------------------------------------
 
 absolute = rule("absolute", np.absolute, lambda g, out, x: g * np.sign(x), symbol="abs", kinks=(0,))
 means(np.fabs, operator="abs")(absolute)
@@ -125,7 +126,7 @@ fmin = rule(
     lambda g, out, a, b: np.where(a == b, g / 2, np.where((a < b) | np.isnan(b), g, 0)),
     lambda g, out, a, b: np.where(a == b, g / 2, np.where((a > b) | np.isnan(a), g, 0)),
 )
-where = rule(
+_where = rule(
     "where",
     np.where,
     None,
@@ -139,7 +140,25 @@ nan_to_num_rule = rule(
     "nan_to_num",
     lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
     lambda g, out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
+    examples=[(arr(2, 3), 0.0, None, None)],
 )
+
+
+@means(np.where)
+def where(condition: Any, *choices: Any) -> Any:
+    return _where(condition, *choices) if choices else np.nonzero(condition)
+
+
+@means(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    if len(condlist) != len(choicelist):
+        raise ValueError(
+            f"select needs as many conditions as choices, but got {len(condlist)} conditions for "
+            f"{len(choicelist)} choices."
+        )
+    for condition, choice in zip(condlist[::-1], choicelist[::-1]):
+        default = np.where(condition, choice, default)
+    return default
 
 
 @means(np.maximum)
@@ -158,12 +177,17 @@ _clip = rule(
     lambda g, out, x, low, high: np.where((x >= low) & (x <= high), g, 0),
     lambda g, out, x, low, high: np.where((x < low) & (low < high), g, 0),
     lambda g, out, x, low, high: np.where((x > high) | (low >= high), g, 0),
+    examples=[
+        (arr(4, 5), arr(5, domain=(-1, -0.5)), arr(domain=(0.5, 1))),
+        (arr(), arr(domain=(-3, -2.5)), arr(2, domain=(-2, -1))),
+        (arr(0, 2), arr(), arr(2)),
+    ],
 )
 
 
 @means(np.clip, method="clip")
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """np.clip; the gradient passes in the closed interval, and to bounds that are Tensors beyond."""
+    """np.clip; the gradient passes in the closed interval, beyond it to bounds that are Tensors."""
     low, high = a_min if min is None else min, a_max if max is None else max
     least, most = (-INF, INF) if a.dtype.kind == "f" else limits(a.dtype)
     return _clip(a, least if low is None else low, most if high is None else high)
@@ -188,7 +212,7 @@ def real(x: Any) -> Any:
 
 means(np.conjugate)(real)
 
-# --- what NumPy has no name for ------------------------------------------------------------------------
+# --- what NumPy has no name for -------------------------------------------------------------------
 
 
 def _logistic(x: Any) -> Any:
@@ -196,7 +220,9 @@ def _logistic(x: Any) -> Any:
     return 1 / (1 + np.exp(-np.maximum(x, bound)))  # below it exp would overflow
 
 
-sigmoid = rule("sigmoid", _logistic, lambda g, out, x: g * out * (1 - out), symbol="σ")
+sigmoid: Callable[..., Any] = rule(
+    "sigmoid", _logistic, lambda g, out, x: g * out * (1 - out), symbol="σ"
+)
 softplus = rule(
     "softplus",
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),

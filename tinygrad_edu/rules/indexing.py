@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_edu.recording import PAUSED, mode, rule
+from tinygrad_edu.mode import mode
+from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.support import arr, means, positive_axis
-from tinygrad_edu.tensor import Tensor, array_of
+from tinygrad_edu.tensor import Tensor, array_of, become_leaf
+
+Operation = Callable[..., Any]
 
 MASK = np.array([[True, False, True, True], [False] * 4, [True, False, False, True]])
 INDICES: list[tuple[Any, ...]] = [
@@ -41,12 +45,12 @@ def at_most_once(part: Any) -> bool:
 
 
 def _written(x: Any, value: Any, *index: Any) -> Any:
-    out = x.copy()
+    out = np.array(x) if isinstance(x, np.generic) else x.copy()
     out[index] = value
     return out
 
 
-_getitem = rule(
+_getitem: Operation = rule(
     "getitem",
     lambda x, *index: x[index],
     lambda g, out, x, *index: scatter(g, x.shape, *index),
@@ -54,17 +58,17 @@ _getitem = rule(
     examples=[(arr(3, 4), *index) for index in INDICES] + [(arr(0, 3), slice(None), 1)],
 )
 # zeros, and g added at the index
-scatter = rule(
+scatter: Operation = rule(
     "scatter",
     _scattered,
-    lambda gg, out, g, shape, *index: getitem(gg, index),
+    lambda gg, out, g, shape, *index: _getitem(gg, *index),
     examples=[(arr(*np.zeros((3, 4))[index].shape), (3, 4), *index) for index in INDICES],
 )
-_setitem = rule(
+_setitem: Operation = rule(
     "setitem",
     _written,
     lambda g, out, x, value, *index: _setitem(g, 0.0, *index),
-    lambda g, out, x, value, *index: getitem(g, index),
+    lambda g, out, x, value, *index: _getitem(g, *index),
     symbol="[ ]=",
     examples=[
         (arr(3, 4), arr(4), 1),
@@ -102,7 +106,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     needs = isinstance(value, Tensor) and value.requires_grad
     _refuse_to_write(x, needs)
     parts = parts_of(index)
-    if x._needs and mode.get() is PAUSED:  # a leaf: an update
+    if x._needs and not mode.get().records:  # a leaf: an update
         data = x.data.copy()
         data[_plain(parts)] = value.data if isinstance(value, Tensor) else value
         x.data = data
@@ -110,21 +114,18 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if not hasattr(value, "shape"):
         value = array_of(value, f"writing into {x.describe()}")
     parts, value = _each_place_once(x, parts, value)
-    before = _twin(x)
-    after = _setitem(before, value, *parts)
-    for slot in ("_data", "_rule", "_inputs", "_values", "_order", "_needs", "_age"):
-        setattr(x, slot, getattr(after, slot, 0))
+    _become(x, _setitem(_twin(x), value, *parts))
 
 
 def _refuse_to_write(x: Tensor, needs: bool) -> None:
     """Whatever would differ from NumPy, or lose a gradient, is an error that says how to go on."""
     who = x.describe()
-    if x._needs and x._rule is None and mode.get() is not PAUSED:
+    if x._needs and x._rule is None and mode.get().records:
         raise RuntimeError(
             f"{who} requires a gradient, so its values cannot be overwritten: write into "
             "copy = t.copy(), or update it under no_grad()."
         )
-    if x._needs and x._rule is not None and mode.get() is PAUSED:
+    if x._needs and x._rule is not None and not mode.get().records:
         raise RuntimeError(
             f"{who} was computed, and writing into it under no_grad() would lose its gradient: "
             "take detach() first, or write outside no_grad()."
@@ -145,12 +146,14 @@ def _refuse_to_write(x: Tensor, needs: bool) -> None:
 
 def _twin(x: Tensor) -> Tensor:
     """The present state of ``x``, for the operations that used it and as the input of the next."""
-    twin = object.__new__(Tensor)
-    for slot in ("_data", "_rule", "_inputs", "_values", "_order", "_needs", "name"):
-        setattr(twin, slot, getattr(x, slot))
-    twin._age = getattr(x, "_age", 0)
-    twin._grad = twin._gradient = None
-    return twin
+    return _become(become_leaf(object.__new__(Tensor), x._data, x._needs, x.name), x)
+
+
+def _become(x: Tensor, other: Tensor) -> Tensor:
+    for slot in ("_data", "_rule", "_pull", "_inputs", "_order", "_needs", "_age", "_where"):
+        if hasattr(other, slot):
+            setattr(x, slot, getattr(other, slot))
+    return x
 
 
 def _plain(parts: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -161,16 +164,12 @@ def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tup
     """The index and the value without what another element of the same value overwrites, and
     without axes of size 1 that the value has more than its place."""
     index = _plain(parts)
-    if not value.ndim or not any(hasattr(part, "dtype") and part.ndim for part in index):
-        place = x._data[index].shape if value.ndim else ()
-        return parts, value.reshape(value.shape[-len(place) :]) if value.ndim > len(
-            place
-        ) else value
-    places = np.arange(x.size).reshape(x.shape)[index]  # the place of each element of the value
-    if value.ndim > places.ndim:
-        value = value.reshape(value.shape[value.ndim - places.ndim :])
-    if all(at_most_once(part) for part in index):
+    surplus = value.ndim and value.ndim - np.ndim(x._data[index])
+    if surplus > 0:
+        value = value.reshape(value.shape[surplus:])
+    if not value.ndim or all(at_most_once(part) for part in index):
         return parts, value
+    places = np.arange(x.size).reshape(x.shape)[index]  # the place of each element of the value
     last = np.empty(x.size, np.intp)
     last[places.ravel()] = np.arange(places.size)
     last_ones = np.unique(last[places.ravel()])
@@ -180,7 +179,7 @@ def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tup
     return np.unravel_index(places.ravel()[last_ones], x.shape), spread[last_ones]
 
 
-# --- by position -----------------------------------------------------------------------------------
+# --- by position ----------------------------------------------------------------------------------
 
 
 def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
@@ -247,7 +246,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     new = order < 0
     shape = [len(order) if i == axis else n for i, n in enumerate(x.shape)]
     x = scatter(x, tuple(shape), *along(axis, x.ndim, ~new))
-    values = values if hasattr(values, "ndim") else np.asarray(values)
+    values = values if hasattr(values, "ndim") else np.asarray(values, x.dtype)
     if np.ndim(obj) == 0 and values.ndim:  # NumPy: the values lie along the axis
         values = np.moveaxis(values[(None,) * (x.ndim - values.ndim)], 0, axis)
     shape[axis] = int(new.sum())

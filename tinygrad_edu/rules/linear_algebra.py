@@ -1,20 +1,20 @@
-"""Matrices: what the transpose, the inverse and the index notation have to do with gradients."""
+"""Products of matrices, index notation, diagonals: a product's gradient is a product again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from math import inf, prod
+from math import prod
 from string import ascii_letters
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.recording import Rule, any_inputs, rule
 from tinygrad_edu.rules.arithmetic import multiply
 from tinygrad_edu.rules.indexing import getitem, scatter
-from tinygrad_edu.rules.reductions import max, min, norm_rule, sum
-from tinygrad_edu.rules.shapes import broadcast_to, matrix_transpose, moveaxis, ravel, transpose
+from tinygrad_edu.rules.reductions import sum
+from tinygrad_edu.rules.shapes import broadcast_to, moveaxis, ravel, transpose
 from tinygrad_edu.rules.support import (
     arr,
     array_like,
@@ -22,10 +22,10 @@ from tinygrad_edu.rules.support import (
     means,
     positive_axes,
     positive_axis,
-    true_or_false,
 )
+from tinygrad_edu.tensor import UFUNCS
 
-# --- products ---------------------------------------------------------------------------------------
+# --- products -------------------------------------------------------------------------------------
 
 _matmul = rule(
     "matmul",
@@ -179,6 +179,18 @@ def matrix_power(x: Any, n: int) -> Any:
     return broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape) if result is None else result
 
 
+def _of_all_pairs(operation: Callable[..., Any]) -> Callable[..., Any]:
+    def outer(a: Any, b: Any) -> Any:
+        a, b = array_like(a), array_like(b)
+        return operation(a.reshape(a.shape + (1,) * b.ndim), b)
+
+    return outer
+
+
+for pairwise, operation in list(UFUNCS.items()):  # np.add.outer and its like
+    if getattr(pairwise, "nin", 0) == 2 and not pairwise.signature:
+        means((pairwise, "outer"))(_of_all_pairs(operation))
+
 if hasattr(np, "vecdot"):
 
     @means(np.vecdot, np.linalg.vecdot)
@@ -190,7 +202,7 @@ if hasattr(np, "matvec"):
     means(np.matvec)(lambda a, x: (a @ x[..., None])[..., 0])
     means(np.vecmat)(lambda x, a: (x[..., None, :] @ a)[..., 0, :])
 
-# --- index notation: the gradient of "ab,bc->ac" by its first array is "ac,bc->ab" ----------------------
+# --- index notation: the gradient of "ab,bc->ac" by its first array is "ac,bc->ab" ----------------
 
 
 def _einsum(*arrays_and_labels: Any) -> Any:
@@ -245,7 +257,7 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
         )
     unused = [c for c in ascii_letters if c not in labels]
     extra = [x.ndim - len(t.replace("...", "")) for t, x in zip(terms, arrays) if "..." in t]
-    broad = "".join(unused[: np.max(extra, initial=0)])
+    broad = "".join(unused[: int(np.max(extra, initial=0))])
     terms = [
         term.replace("...", broad[len(broad) - (x.ndim - len(term) + 3) :])
         if "..." in term
@@ -255,7 +267,7 @@ def einsum(*operands: Any, optimize: Any = False) -> Any:
     for term, x in zip(terms, arrays):
         if len(term) != x.ndim:
             raise ValueError(
-                f"einsum {labels!r}: {term!r} names {len(term)} axes of an array of shape {x.shape}."
+                f"einsum {labels!r}: {term!r} names {len(term)} axes, but the shape is {x.shape}."
             )
     if arrow:
         output = output.replace("...", broad)
@@ -296,161 +308,7 @@ def _each_label_once(x: Any, term: str) -> tuple[Any, str]:
     return x, term
 
 
-# --- equations --------------------------------------------------------------------------------------
-
-INVERTIBLE = [(arr(3, 3, kind="positive definite"),), (arr(2, 3, 3, kind="positive definite"),)]
-
-inv = rule(
-    "inv", np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT), symbol="⁻¹", examples=INVERTIBLE
-)
-_solve = rule(
-    "solve",
-    np.linalg.solve,
-    lambda g, out, a, b: -(np.linalg.solve(a.mT, g) @ out.mT),
-    lambda g, out, a, b: np.linalg.solve(a.mT, g),
-    examples=[
-        (arr(3, 3, kind="positive definite"), arr(3, 2)),
-        (arr(2, 3, 3, kind="positive definite"), arr(3, 1)),
-    ],
-)
-det = rule(
-    "det", np.linalg.det, lambda g, out, a: g[..., None, None] * cofactors(a), examples=INVERTIBLE
-)
-logabsdet = rule(
-    "logabsdet",
-    lambda a: np.linalg.slogdet(a)[1],
-    lambda g, out, a: g[..., None, None] * np.linalg.inv(a).mT,
-    examples=INVERTIBLE,
-)
-signdet = rule("signdet", lambda a: np.linalg.slogdet(a)[0])
-pinv_rule = rule(
-    "pinv",
-    lambda a, rcond: np.linalg.pinv(a, rcond),
-    lambda g, out, a, rcond: (
-        (np.eye(a.shape[-2], dtype=a.dtype) - a @ out) @ g.mT @ out @ out.mT
-        + out.mT @ out @ g.mT @ (np.eye(a.shape[-1], dtype=a.dtype) - out @ a)
-        - out.mT @ g @ out.mT
-    ),
-    examples=[(arr(4, 3), 1e-15), (arr(2, 3), 1e-15), (arr(2, 3, 2), 1e-15)],
-)
-cholesky_rule = rule(
-    "cholesky",
-    np.linalg.cholesky,
-    lambda g, out, a: _from_lower(
-        np.linalg.inv(out).mT @ _half_diagonal(out.mT @ g) @ np.linalg.inv(out)
-    ),
-    examples=INVERTIBLE,
-)
-
-
-def _cofactors(a: Any) -> Any:
-    """det(a) inv(a).T, also where a has no inverse: from a = u s v, every s but its own."""
-    u, s, v = np.linalg.svd(a)
-    others = np.where(np.eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1)
-    turn = np.linalg.det(u) * np.linalg.det(v)
-    return turn[..., None, None] * ((u * others[..., None, :]) @ v)
-
-
-cofactors = rule(
-    "cofactors",
-    _cofactors,
-    lambda g, out, a: (
-        (g * out).sum(axis=(-2, -1), keepdims=True) * np.linalg.inv(a).mT
-        - np.linalg.inv(a).mT @ g.mT @ out
-    ),
-    examples=INVERTIBLE,
-)
-
-
-def _half_diagonal(x: Any) -> Any:
-    """The lower triangle with half of the diagonal."""
-    return x * (np.tri(x.shape[-1], dtype=x.dtype) - np.eye(x.shape[-1], dtype=x.dtype) / 2)
-
-
-def _from_lower(x: Any) -> Any:
-    """The gradient of a symmetric matrix of which only the lower triangle is read."""
-    return np.tril(x + x.mT) - x * np.eye(x.shape[-1], dtype=x.dtype)
-
-
-@means(np.linalg.solve)
-def solve(a: Any, b: Any) -> Any:
-    return _solve(a, b[:, None])[..., 0] if b.ndim == 1 else _solve(a, b)
-
-
-class SlogdetResult(NamedTuple):
-    """The sign of a determinant and the logarithm of its absolute value."""
-
-    sign: Any
-    logabsdet: Any
-
-
-@means(np.linalg.slogdet)
-def slogdet(a: Any) -> SlogdetResult:
-    return SlogdetResult(signdet(a), logabsdet(a))
-
-
-@means(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = 1e-15) -> Any:
-    return pinv_rule(a, rcond)
-
-
-@means(np.linalg.cholesky)
-def cholesky(a: Any, *, upper: bool = False) -> Any:
-    return matrix_transpose(cholesky_rule(matrix_transpose(a))) if upper else cholesky_rule(a)
-
-
-means(np.linalg.inv)(inv)
-means(np.linalg.det)(det)
-
-# --- lengths ----------------------------------------------------------------------------------------
-
-
-@means(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm; the gradient of the Euclidean norm at the zero vector is 0."""
-    if axis is None and ord is None:
-        return norm_rule(x, None, true_or_false(keepdims))
-    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
-    if len(axes) == 1:
-        return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
-    if len(axes) != 2:
-        raise ValueError(f"norm takes one axis or two, but got {len(axes)}: {axes}.")
-    if ord is None or ord == "fro":
-        return norm_rule(x, axes, true_or_false(keepdims))
-    if ord not in (1, -1, inf, -inf):
-        raise TypeError(
-            f"norm with ord={ord!r} of a matrix is not supported on Tensors: 'fro', 1, -1, inf and "
-            "-inf are."
-        )
-    summed, compared = axes if ord in (1, -1) else axes[::-1]
-    most = (max if ord > 0 else min)(sum(abs(x), summed, True), compared, True)
-    return most if keepdims else most.squeeze(axes)
-
-
-def _vector_norm(x: Any, p: Any, axis: int, keepdims: bool) -> Any:
-    if p == 2:
-        return norm_rule(x, axis, true_or_false(keepdims))
-    if p in (inf, -inf):
-        return (max if p > 0 else min)(abs(x), axis, keepdims)
-    if p == 0:
-        return sum((x != 0).astype(x.dtype), axis, keepdims)
-    total = sum(abs(x) if p == 1 else abs(x) ** p, axis, keepdims)
-    return total if p == 1 else total ** (1 / p)
-
-
-if hasattr(np.linalg, "vector_norm"):
-
-    @means(np.linalg.vector_norm)
-    def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-        if isinstance(axis, tuple) and len(axis) > 1 and ord != 2:
-            raise TypeError("vector_norm over several axes is supported for ord=2 on Tensors.")
-        if ord == 2:
-            return norm_rule(x, axis, true_or_false(keepdims))
-        x, axis = (ravel(x), 0) if axis is None else (x, positive_axes(axis, x.ndim)[0])
-        return _vector_norm(x, ord, axis, keepdims)
-
-
-# --- diagonals and triangles ------------------------------------------------------------------------------
+# --- diagonals and triangles ----------------------------------------------------------------------
 
 tril_rule = rule(
     "tril",
@@ -519,3 +377,43 @@ def linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
 @means(np.linalg.trace)
 def linalg_trace(x: Any, *, offset: int = 0) -> Any:
     return trace(x, offset, -2, -1)
+
+
+# --- sequences ------------------------------------------------------------------------------------
+
+
+@means(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    a, v = array_like(a), array_like(v)
+    a, v = (v, a) if a.size < v.size else (a, v)
+    n, m = a.size, v.size
+    padded = np.pad(a, m - 1)
+    windows = getitem(padded, np.arange(n + m - 1)[:, None] + np.arange(m))
+    full = windows @ np.flip(v)
+    parts = {
+        "full": slice(None),
+        "same": slice((m - 1) // 2, (m - 1) // 2 + n),
+        "valid": slice(m - 1, n),
+    }
+    if mode not in parts:
+        raise ValueError(f"mode= is one of {', '.join(parts)}, but came as {mode!r}.")
+    return getitem(full, parts[mode])
+
+
+@means(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    return convolve(a, np.flip(v), mode)
+
+
+@means(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    y = np.zeros_like(x)
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
+
+
+@means(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    exponents = np.arange(x.size if N is None else N)
+    return x[:, None] ** (exponents if increasing else exponents[::-1])

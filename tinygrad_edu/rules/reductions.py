@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.recording import rule
+from tinygrad_edu.rules.indexing import along
 from tinygrad_edu.rules.shapes import broadcast_to, flip, ravel
 from tinygrad_edu.rules.support import (
     arr,
@@ -88,7 +90,7 @@ def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @means(np.nanmean)
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return nansum(x, axis, keepdims) / sum(~np.isnan(x), axis, keepdims)
+    return nansum(x, axis, keepdims) / sum((~np.isnan(x)).astype(x.dtype), axis, keepdims)
 
 
 @means(np.average)
@@ -97,7 +99,7 @@ def average(
 ) -> Any:
     if weights is None:
         result = mean(x, axis, keepdims)
-        scale = np.full(result.shape, float(count(x, axis)))
+        scale = np.full(result.shape, count(x, axis), result.dtype)
     else:
         weights = array_like(weights)
         if weights.shape != x.shape:  # one weight for each place along the axis
@@ -108,7 +110,17 @@ def average(
     return (result, scale) if returned else result
 
 
-# --- how far numbers spread ---------------------------------------------------------------------------
+@means(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    if x is not None:
+        dx = np.diff(x, axis=-1 if x.ndim == 1 else axis)
+        if x.ndim == 1:
+            dx = dx.reshape([-1 if i == positive_axis(axis, y.ndim) else 1 for i in range(y.ndim)])
+    later, earlier = (y[along(axis, y.ndim, part)] for part in (slice(1, None), slice(None, -1)))
+    return sum(dx * (later + earlier) / 2.0, axis)
+
+
+# --- how far numbers spread -----------------------------------------------------------------------
 
 norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vector is 0
     "norm",
@@ -145,7 +157,33 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
-# --- products: right with zeros, as no product is found by dividing -------------------------------------
+@means(np.cov)
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+) -> Any:
+    m = np.atleast_2d(m).astype(np.float64)
+    m = m if rowvar or m.shape[0] == 1 else m.T
+    if y is not None:
+        y = np.atleast_2d(y)
+        m = np.concatenate([m, y if rowvar or y.shape[0] == 1 else y.T])
+    centred = m - mean(m, 1, True)
+    return np.squeeze(centred @ centred.T / (m.shape[1] - (1 - bias if ddof is None else ddof)))
+
+
+@means(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+    c = cov(x, y, rowvar)
+    if c.ndim == 0:
+        return c / c
+    spread = np.sqrt(np.diag(c))
+    return np.clip(c / spread[:, None] / spread[None, :], -1, 1)
+
+
+# --- products: right with zeros, as no product is found by dividing -------------------------------
 
 _cumprod = rule(
     "cumprod",
@@ -182,7 +220,7 @@ def _recurrence(a: Any, b: Any, axis: int, backwards: bool) -> Any:
 
 
 # y[k] = b[k] + a[k] y[k - 1] along the axis; backwards, y[k] = b[k] + a[k] y[k + 1]
-recurrence = rule(
+recurrence: Callable[..., Any] = rule(
     "recurrence",
     _recurrence,
     lambda g, out, a, b, axis, backwards: (
@@ -242,7 +280,7 @@ def multiply_accumulate(x: Any, axis: int = 0) -> Any:
     return _cumprod(x, axis)
 
 
-# --- the greatest and the least: those that tie share the gradient -----------------------------------------
+# --- the greatest and the least: those that tie share the gradient --------------------------------
 
 
 def shared(g: Any, out: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -295,7 +333,40 @@ def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return min(np.where(np.isnan(x), inf, x), axis, keepdims)
 
 
-# --- the soft ones --------------------------------------------------------------------------------------------
+# --- in the order of size -------------------------------------------------------------------------
+
+
+@means(np.quantile)
+def quantile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.quantile, interpolating linearly."""
+    if np.ndim(q):
+        return np.stack([quantile(x, np.float64(one), axis, keepdims) for one in q])
+    if not 0 <= q <= 1:
+        raise ValueError(f"a quantile lies between 0 and 1, but q came as {q!r}.")
+    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
+    rest = [n for i, n in enumerate(x.shape) if i not in axes]
+    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, -1]))
+    place = (q if isinstance(q, np.generic) else float(q)) * (ordered.shape[-1] - 1)
+    low, part = int(place), place - int(place)
+    result = ordered[..., low]
+    if part:
+        result = result + (ordered[..., low + 1] - result) * part
+    last = ordered[..., -1]  # sorting puts a nan there, and the result is nan then
+    result = np.where(np.isnan(last), last, result)
+    return np.expand_dims(result, axes) if keepdims else result
+
+
+@means(np.percentile)
+def percentile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims)
+
+
+@means(np.median)
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return quantile(x, 0.5, axis, keepdims)
+
+
+# --- the soft ones --------------------------------------------------------------------------------
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -335,8 +406,8 @@ log_softmax_rule = rule(
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) without overflow.
 
-    >>> float(logsumexp(np.array([1000.0, 1000.0])) - 1000)
-    0.6931471805599...
+    >>> logsumexp(np.array([1000.0, 1000.0])).round(6)
+    np.float64(1000.693147)
     """
     return _logsumexp_rule(x, axis, true_or_false(keepdims))
 
@@ -364,7 +435,7 @@ means((np.logaddexp, "reduce"))(
     lambda x, axis=0, keepdims=False: logsumexp(x, axis, keepdims)  # as NumPy has it
 )
 
-# --- constants: which one, how many, whether ------------------------------------------------------------------
+# --- constants: which one, how many, whether ------------------------------------------------------
 
 _argmax = rule("argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
 _argmin = rule("argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))

@@ -12,8 +12,14 @@ import numpy as np
 
 from tinygrad_edu.recording import Rule, any_inputs, rule
 from tinygrad_edu.rules.indexing import along, getitem, scatter, take
-from tinygrad_edu.rules.support import arr, array_like, means, positive_axes, positive_axis
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.rules.support import (
+    arr,
+    array_like,
+    attribute,
+    means,
+    positive_axes,
+    positive_axis,
+)
 
 
 def _repeated(x: Any, shape: Any) -> Any:
@@ -126,8 +132,8 @@ def matrix_transpose(x: Any) -> Any:
     return _T(x) if x.ndim == 2 else swapaxes(x, -1, -2)
 
 
-Tensor.T = property(_T)
-Tensor.mT = property(matrix_transpose)
+attribute("T", _T)
+attribute("mT", matrix_transpose)
 
 
 @means(np.swapaxes, method="swapaxes")
@@ -165,6 +171,20 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 @means(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
     return _expand_dims(x, tuple(axis) if isinstance(axis, list) else axis)
+
+
+@means(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid's indexing= is 'xy' or 'ij', but came as {indexing!r}.")
+    n = len(xi)
+    grids = [
+        ravel(array_like(x)).reshape((1,) * i + (-1,) + (1,) * (n - 1 - i))
+        for i, x in enumerate(xi)
+    ]
+    if indexing == "xy" and n > 1:
+        grids = [swapaxes(x, 0, 1) for x in grids]
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
 
 
 @means(np.atleast_1d)
@@ -213,7 +233,7 @@ def astype(x: Any, dtype: Any) -> Any:
 if hasattr(np, "astype"):
     means(np.astype)(astype)
 
-# --- joining and splitting ------------------------------------------------------------------------------
+# --- joining and splitting ------------------------------------------------------------------------
 
 
 def _part(i: int) -> Callable[..., Any]:
@@ -361,7 +381,7 @@ def unstack(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
 if hasattr(np, "unstack"):
     means(np.unstack)(unstack)
 
-# --- repeating, padding, turning ------------------------------------------------------------------------
+# --- repeating, padding, turning ------------------------------------------------------------------
 
 
 @means(np.repeat, method="repeat")
@@ -385,7 +405,7 @@ def tile(x: Any, reps: Any) -> Any:
 
 
 @means(np.pad)
-def pad(x: Any, pad_width: Any, mode: str = "constant", **how: Any) -> Any:
+def pad(x: Any, pad_width: Any, mode: Any = "constant", **how: Any) -> Any:
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(i, pad_width.get(i - x.ndim, (0, 0))) for i in range(x.ndim)]
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
@@ -457,8 +477,12 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
 
 @means(np.ediff1d)
 def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    parts = [to_begin, diff(ravel(x)), to_end]
-    return concatenate([ravel(array_like(part)) for part in parts if part is not None])
+    ends = [
+        part if part is None or hasattr(part, "ndim") else np.asarray(part, x.dtype)
+        for part in (to_begin, to_end)
+    ]
+    parts = [ends[0], diff(ravel(x)), ends[1]]
+    return concatenate([ravel(part) for part in parts if part is not None])
 
 
 @means(np.resize)

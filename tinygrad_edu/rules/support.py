@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -39,25 +39,31 @@ def means(
     return enter
 
 
+def attribute(name: str, operation: Callable[..., Any]) -> None:
+    """``t.name``, without a call, means ``operation(t)``."""
+    setattr(Tensor, name, property(operation))
+
+
 def both_sides(name: str, operation: Callable[..., Any]) -> None:
     """``a + b`` means ``operation(a, b)``, whichever of the two is the Tensor."""
     means(operator=name)(operation)
     means(operator="r" + name)(lambda b, a: operation(a, b))
 
 
-class arr:
-    """A place for an array in a rule's ``examples``: its shape, and where its values lie.
+class Place(NamedTuple):
+    """A place for an array in a rule's ``examples``: its shape, and what its values are like.
 
-    ``kind`` is "any", "distinct" (no two values near each other), "positive definite" or "mask".
+    ``kind`` is "any", "zeros" (some of them) or "positive definite"; ``domain`` is that of the rule
+    where it is None.
     """
 
-    def __init__(
-        self, *shape: int, domain: tuple[float, float] | None = None, kind: str = "any"
-    ) -> None:
-        self.shape, self.domain, self.kind = shape, domain, kind
+    shape: tuple[int, ...]
+    kind: str
+    domain: tuple[float, float] | None
 
-    def __repr__(self) -> str:
-        return f"arr{self.shape}"
+
+def arr(*shape: int, kind: str = "any", domain: tuple[float, float] | None = None) -> Place:
+    return Place(shape, kind, domain)
 
 
 def number_like(x: Any) -> bool:
@@ -98,7 +104,7 @@ def positive_axis(axis: Any, ndim: int) -> int:
 
 def positive_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     """Several axes, or one, counted from the front."""
-    if isinstance(axes, tuple | list):
+    if hasattr(axes, "__iter__"):
         return tuple([positive_axis(i, ndim) for i in axes])
     return (positive_axis(axes, ndim),)
 

@@ -1,0 +1,273 @@
+"""Inverses, determinants, decompositions and lengths of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_edu.recording import rule
+from tinygrad_edu.rules.reductions import max, min, norm_rule, sum
+from tinygrad_edu.rules.shapes import matrix_transpose, moveaxis, ravel
+from tinygrad_edu.rules.support import arr, means, positive_axes, true_or_false
+
+# --- equations ------------------------------------------------------------------------------------
+
+INVERTIBLE = [(arr(3, 3, kind="positive definite"),), (arr(2, 3, 3, kind="positive definite"),)]
+
+inv = rule(
+    "inv", np.linalg.inv, lambda g, out, a: -(out.mT @ g @ out.mT), symbol="⁻¹", examples=INVERTIBLE
+)
+_solve = rule(
+    "solve",
+    np.linalg.solve,
+    lambda g, out, a, b: -(np.linalg.solve(a.mT, g) @ out.mT),
+    lambda g, out, a, b: np.linalg.solve(a.mT, g),
+    examples=[
+        (arr(3, 3, kind="positive definite"), arr(3, 2)),
+        (arr(2, 3, 3, kind="positive definite"), arr(3, 1)),
+    ],
+)
+det = rule(
+    "det", np.linalg.det, lambda g, out, a: g[..., None, None] * cofactors(a), examples=INVERTIBLE
+)
+logabsdet = rule(
+    "logabsdet",
+    lambda a: np.linalg.slogdet(a)[1],
+    lambda g, out, a: g[..., None, None] * np.linalg.inv(a).mT,
+    examples=INVERTIBLE,
+)
+signdet = rule("signdet", lambda a: np.linalg.slogdet(a)[0])
+pinv_rule = rule(
+    "pinv",
+    lambda a, rcond: np.linalg.pinv(a, rcond),
+    lambda g, out, a, rcond: (
+        (np.eye(a.shape[-2], dtype=a.dtype) - a @ out) @ g.mT @ out @ out.mT
+        + out.mT @ out @ g.mT @ (np.eye(a.shape[-1], dtype=a.dtype) - out @ a)
+        - out.mT @ g @ out.mT
+    ),
+    examples=[(arr(4, 3), 1e-15), (arr(2, 3), 1e-15), (arr(2, 3, 2), 1e-15)],
+)
+cholesky_rule = rule(
+    "cholesky",
+    np.linalg.cholesky,
+    lambda g, out, a: _from_lower(
+        np.linalg.inv(out).mT @ _half_diagonal(out.mT @ g) @ np.linalg.inv(out)
+    ),
+    examples=INVERTIBLE,
+)
+
+
+def _cofactors(a: Any) -> Any:
+    """det(a) inv(a).T, also where a has no inverse: from a = u s v, every s but its own."""
+    u, s, v = np.linalg.svd(a)
+    others = np.where(np.eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1)
+    turn = np.linalg.det(u) * np.linalg.det(v)
+    return turn[..., None, None] * ((u * others[..., None, :]) @ v)
+
+
+cofactors: Callable[..., Any] = rule(
+    "cofactors",
+    _cofactors,
+    lambda g, out, a: (
+        (g * out).sum(axis=(-2, -1), keepdims=True) * np.linalg.inv(a).mT
+        - np.linalg.inv(a).mT @ g.mT @ out
+    ),
+    examples=INVERTIBLE,
+)
+
+
+def _half_diagonal(x: Any) -> Any:
+    """The lower triangle with half of the diagonal."""
+    return x * (np.tri(x.shape[-1], dtype=x.dtype) - np.eye(x.shape[-1], dtype=x.dtype) / 2)
+
+
+def _from_lower(x: Any) -> Any:
+    """The gradient of a symmetric matrix of which only the lower triangle is read."""
+    return np.tril(x + x.mT) - x * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+@means(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    return _solve(a, b[:, None])[..., 0] if b.ndim == 1 else _solve(a, b)
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant and the logarithm of its absolute value."""
+
+    sign: Any
+    logabsdet: Any
+
+
+@means(np.linalg.slogdet)
+def slogdet(a: Any) -> SlogdetResult:
+    return SlogdetResult(signdet(a), logabsdet(a))
+
+
+@means(np.linalg.pinv)
+def pinv(a: Any, rcond: Any = 1e-15) -> Any:
+    return pinv_rule(a, rcond)
+
+
+@means(np.linalg.cholesky)
+def cholesky(a: Any, *, upper: bool = False) -> Any:
+    return matrix_transpose(cholesky_rule(matrix_transpose(a))) if upper else cholesky_rule(a)
+
+
+means(np.linalg.inv)(inv)
+means(np.linalg.det)(det)
+
+# --- eigenvalues and singular values: their gradients are made of their vectors -------------------
+
+TALL_AND_WIDE = [(arr(4, 3),), (arr(2, 4),), (arr(2, 3, 3),)]
+
+_eigvalsh: Callable[..., Any] = rule(
+    "eigvalsh",
+    lambda a: np.linalg.eigvalsh(a),
+    lambda g, out, a: _from_lower(_product(_eigenvectors(a), g, _eigenvectors(a).mT)),
+    examples=INVERTIBLE,
+)
+_eigenvectors: Callable[..., Any] = rule(
+    "eigenvectors",
+    lambda a: np.linalg.eigh(a)[1],
+    lambda g, out, a: _from_lower(
+        out @ (_one_over_differences(_eigvalsh(a)) * (out.mT @ g)) @ out.mT
+    ),
+    examples=INVERTIBLE,
+)
+svdvals: Callable[..., Any] = rule(
+    "svdvals",
+    lambda a: np.linalg.svd(a, compute_uv=False),
+    lambda g, out, a: _product(_left_vectors(a), g, _right_vectors(a)),
+    examples=TALL_AND_WIDE,
+)
+_left_vectors: Callable[..., Any] = rule(
+    "left_vectors",
+    lambda a: np.linalg.svd(a, full_matrices=False)[0],
+    lambda g, out, a: _of_left_vectors(g, out, svdvals(a), _right_vectors(a)),
+    examples=TALL_AND_WIDE,
+)
+_right_vectors: Callable[..., Any] = rule(
+    "right_vectors",
+    lambda a: np.linalg.svd(a, full_matrices=False)[2],
+    lambda g, out, a: _of_left_vectors(g.mT, out.mT, svdvals(a), _left_vectors(a).mT).mT,
+    examples=TALL_AND_WIDE,
+)
+
+
+def _product(u: Any, s: Any, v: Any) -> Any:
+    """u times the diagonal matrix of s times v."""
+    return (u * s[..., None, :]) @ v
+
+
+def _one_over_differences(w: Any) -> Any:
+    """1 / (w[j] - w[i]), and 0 on the diagonal."""
+    same = np.eye(w.shape[-1], dtype=bool)
+    return np.where(same, 0, 1 / np.where(same, 1, w[..., None, :] - w[..., :, None]))
+
+
+def _of_left_vectors(g: Any, u: Any, s: Any, v: Any) -> Any:
+    turning = _one_over_differences(s**2) * (u.mT @ g - g.mT @ u)
+    outside = g - u @ (u.mT @ g)
+    return _product(u @ turning, s, v) + _product(outside, 1 / s, v)
+
+
+class EighResult(NamedTuple):
+    """The eigenvalues of a symmetric matrix, least first, and its eigenvectors as columns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVDResult(NamedTuple):
+    """The singular value decomposition: the matrix is (U * S) @ Vh."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+@means(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> EighResult:
+    a = matrix_transpose(a) if UPLO.upper() == "U" else a
+    return EighResult(_eigvalsh(a), _eigenvectors(a))
+
+
+@means(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    return _eigvalsh(matrix_transpose(a) if UPLO.upper() == "U" else a)
+
+
+@means(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    if not compute_uv:
+        return svdvals(a)
+    if full_matrices and a.shape[-1] != a.shape[-2]:
+        raise TypeError(
+            "np.linalg.svd with full_matrices=True is not supported on Tensors, the additional "
+            "vectors have no gradient: use full_matrices=False."
+        )
+    return SVDResult(_left_vectors(a), svdvals(a), _right_vectors(a))
+
+
+if hasattr(np.linalg, "svdvals"):
+    means(np.linalg.svdvals)(svdvals)
+
+# --- lengths --------------------------------------------------------------------------------------
+
+
+@means(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm; the gradient of the Euclidean norm at the zero vector is 0."""
+    if axis is None and ord is None:
+        return norm_rule(x, None, true_or_false(keepdims))
+    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
+    if len(axes) == 1:
+        return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
+    if len(axes) != 2:
+        raise ValueError(f"norm takes one axis or two, but got {len(axes)}: {axes}.")
+    if ord is None or ord == "fro":
+        return norm_rule(x, axes, true_or_false(keepdims))
+    if ord in (2, -2, "nuc"):
+        s = svdvals(moveaxis(x, axes, (-2, -1)))
+        most = sum(s, -1) if ord == "nuc" else (max if ord > 0 else min)(s, -1)
+        return np.expand_dims(most, axes) if keepdims else most
+    if ord not in (1, -1, inf, -inf):
+        raise ValueError(
+            f"norm of a matrix takes ord='fro', 'nuc', 1, -1, 2, -2, inf or -inf, not {ord!r}."
+        )
+    summed, compared = axes if ord in (1, -1) else axes[::-1]
+    most = (max if ord > 0 else min)(sum(abs(x), summed, True), compared, True)
+    return most if keepdims else most.squeeze(axes)
+
+
+def _vector_norm(x: Any, p: Any, axis: int, keepdims: bool) -> Any:
+    if p == 2:
+        return norm_rule(x, axis, true_or_false(keepdims))
+    if p in (inf, -inf):
+        return (max if p > 0 else min)(abs(x), axis, keepdims)
+    if p == 0:
+        return sum((x != 0).astype(x.dtype), axis, keepdims)
+    total = sum(abs(x) if p == 1 else abs(x) ** p, axis, keepdims)
+    return total if p == 1 else total ** (1 / p)
+
+
+if hasattr(np.linalg, "vector_norm"):
+
+    @means(np.linalg.vector_norm)
+    def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+        if isinstance(axis, tuple) and len(axis) > 1 and ord != 2:
+            raise TypeError("vector_norm over several axes is supported for ord=2 on Tensors.")
+        if ord == 2:
+            return norm_rule(x, axis, true_or_false(keepdims))
+        x, axis = (ravel(x), 0) if axis is None else (x, positive_axes(axis, x.ndim)[0])
+        return _vector_norm(x, ord, axis, keepdims)
+
+
+if hasattr(np.linalg, "matrix_norm"):
+
+    @means(np.linalg.matrix_norm)
+    def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+        return norm(x, ord, (-2, -1), keepdims)

@@ -1,0 +1,20 @@
+"""Pictures of computation graphs and of training runs.
+
+>>> from tinygrad_edu import Tensor
+>>> x = Tensor(3.0, requires_grad=True, name="x")
+>>> draw(x * x).source.splitlines()[0]
+'digraph graph {'
+"""
+
+from viz.drawing import Drawing, draw
+from viz.plots import plot_costs, plot_decision_boundary, plot_mislabeled
+from viz.render import backend
+
+__all__ = [
+    "Drawing",
+    "backend",
+    "draw",
+    "plot_costs",
+    "plot_decision_boundary",
+    "plot_mislabeled",
+]
