@@ -26,7 +26,7 @@ from tinygrad_edu import Tensor, __version__
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, or 2 for input that will not do."""
+    """Run the command and return its exit status: 0, 2 for input that will not do, 130 for Ctrl-C."""
     parser = make_parser()
     options = parser.parse_args(argv)
     try:
@@ -158,7 +158,7 @@ def run_cats(options: argparse.Namespace) -> int:
     }
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     console.print(f"Files in {output}: {', '.join(sorted(files))}")
-    return 0
+    return 130 if interrupted else 0  # as a shell expects of a command that Ctrl-C has ended
 
 
 def show_comparison(console: Console, when: str, comparison: Comparison) -> None:

@@ -110,13 +110,14 @@ def linear_forward(A: Array, W: Array, b: Array) -> tuple[Array, LinearCache]:
 def sigmoid(Z: Array) -> tuple[Array, Array]:
     """Return A = 1 / (1 + exp(-Z)), of Z's shape, and Z, for the backward pass.
 
-    Where Z < 0 both sides of the fraction are multiplied by exp(Z), so that exp never overflows.
+    Z below -709 (-88 in float32) counts as that, where A is 1e-308: exp would overflow.
 
     >>> A, cache = sigmoid(np.array([-1000.0, 0.0, 1000.0]))
-    >>> A
+    >>> A.round(300)
     array([0. , 0.5, 1. ])
     """
-    return np.exp(np.minimum(Z, 0)) / (1 + np.exp(-np.abs(Z))), Z
+    lowest = -88.0 if Z.dtype == np.float32 else -709.0
+    return 1 / (1 + np.exp(-np.maximum(Z, lowest))), Z
 
 
 def relu(Z: Array) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -104,10 +105,15 @@ class LLayerModel:
         parameters = self._parameters.values()
         while True:
             cost = self.cost(X, Y)
+            value = cost.item()
+            if not math.isfinite(value):
+                raise ArithmeticError(
+                    f"training has diverged, the cost is {value}: use a smaller learning rate than "
+                    f"{learning_rate}"
+                )
             for tensor in parameters:
                 tensor.zero_grad()
             cost.backward()
-            value = cost.item()
             del cost  # the graph is not needed any more; its memory serves the next step
             for tensor in parameters:
                 tensor.data -= learning_rate * tensor.grad

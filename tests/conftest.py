@@ -19,9 +19,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def catvnoncat() -> tuple[np.ndarray, ...]:
-    """train_x (209, 64, 64, 3), train_y (1, 209), test_x, test_y, classes: the course's files."""
+def catvnoncat_folder() -> Path:
+    """The folder of the course's two files."""
     pytest.importorskip("h5py", reason="needs h5py to read the real data")
+    return real_data() / "catvnoncat"
+
+
+@pytest.fixture(scope="session")
+def catvnoncat(catvnoncat_folder: Path) -> tuple[np.ndarray, ...]:
+    """train_x (209, 64, 64, 3), train_y (1, 209), test_x, test_y, classes: the course's files."""
     from nn.datasets import load_cats
 
-    return tuple(load_cats(real_data() / "catvnoncat"))
+    return tuple(load_cats(catvnoncat_folder))

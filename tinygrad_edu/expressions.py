@@ -455,6 +455,10 @@ def multiply(a: Any, b: Any) -> Any:
         return a.args[0] * b
     if is_call(b, np.broadcast_to) and fills(a, b):
         return a * b.args[0]
+    if is_call(a, np.broadcast_to) and scalar(b):
+        return np.broadcast_to(a.args[0] * b, a.args[1])
+    if is_call(b, np.broadcast_to) and scalar(a):
+        return np.broadcast_to(a * b.args[0], b.args[1])
     if is_call(a, np.divide) and scalar(a.args[1]):  # (x / m) * y = x * y / m
         return apply(np.divide, (a.args[0] * b if not is_number(a.args[0], 1) else b, a.args[1]))
     if is_call(b, np.divide) and scalar(b.args[1]) and not scalar(b):
@@ -471,6 +475,8 @@ def divide(a: Any, b: Any) -> Any:
         return -(a / b.args[0])
     if is_call(a, np.broadcast_to) and fills(b, a):
         return a.args[0] / b
+    if is_call(a, np.broadcast_to) and scalar(b):
+        return np.broadcast_to(a.args[0] / b, a.args[1])
     if is_call(a, np.divide) and scalar(a.args[1]) and not scalar(b):  # (x / m) / y = x / y / m
         return apply(np.divide, (apply(np.divide, (a.args[0], b)), a.args[1]))
     return None
@@ -510,6 +516,8 @@ def common_divisor(function: Any, a: Any, b: Any) -> Any:
 
 
 def negative(x: Any) -> Any:
+    if is_call(x, np.broadcast_to):
+        return np.broadcast_to(-x.args[0], x.args[1])
     return x.args[0] if is_call(x, np.negative) else None
 
 

@@ -3,7 +3,7 @@
 >>> from tinygrad_edu import Tensor
 >>> x = Tensor(3.0, requires_grad=True, name="x")
 >>> draw(x * x).source.splitlines()[0]
-'digraph graph {'
+'digraph computation {'
 """
 
 from viz.drawing import Drawing, draw

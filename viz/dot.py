@@ -67,7 +67,7 @@ def label(lines: list[str]) -> str:
 def digraph(picture: Picture, theme: str = "light", direction: str = "TB") -> graphviz.Digraph:
     """The DOT graph of a picture."""
     colors = THEMES[theme]
-    dot = graphviz.Digraph("graph")
+    dot = graphviz.Digraph("computation")
     dot.attr(
         rankdir=direction,
         nodesep="0.16",
@@ -141,6 +141,7 @@ def write_cluster(
                     style="rounded,filled",
                     color=border,
                     fillcolor=fill,
+                    labeljust="l",
                     margin="8",
                 )
                 write_cluster(cluster, picture, tree, inner, colors)

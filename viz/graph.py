@@ -201,6 +201,7 @@ def find_layers(entries: list[Entry]) -> None:
     for i, entry in enumerate(entries):
         if entry.role == "value" and entry.name:
             last[layer_named(entry.name)] = i
+    active: set[str] = set()  # layers whose activation has begun
     closed: set[str] = set()
     bare = [entry.role == "parameter" for entry in entries]  # made of one parameter alone, as W.T
     for i, entry in enumerate(entries):
@@ -221,7 +222,9 @@ def find_layers(entries: list[Entry]) -> None:
             goes_on = i <= last.get(layer, -1) or entry.shape == entries[data[0]].shape
             if goes_on and all(keys[j] in ("", layer) for j in own):
                 entry.layer = layer
-                if entry.rule.name not in ARITHMETIC and i >= last.get(layer, -1):
+                if entry.rule.name not in ARITHMETIC:
+                    active.add(layer)
+                if layer in active and i >= last.get(layer, -1):
                     closed.add(layer)
     shared = {layer for layer, places in opened.items() if len(places) > 1}
     for i, entry in enumerate(entries):
@@ -242,6 +245,8 @@ def layer_title(entries: list[Entry], layer: str) -> str:
             continue
         if step not in ("T", "transpose"):
             steps.append(step)
+    if {"exp", "sum", "divide"} <= set(steps):
+        steps = [*steps[:1], "softmax"]
     if len(steps) > 4:
         steps = [*steps[:2], "…", steps[-1]]
     title = f"layer {layer}" if layer.isdigit() else layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,7 +122,7 @@ def box_lines(entry: Entry, show: Collection[str], is_root: bool) -> list[str]:
         lines.append(str(entry.value.dtype))
     if "value" in show or (scalar and (is_root or not entry.name)):
         lines.append(summary(entry.array))
-    if "grad" in show and entry.needs_gradient:
+    if "grad" in show and entry.needs_gradient and not (is_root and entry.value.grad is None):
         lines.append(gradient_text(entry))
     return lines or [shape_text(entry.shape)]
 
@@ -227,11 +228,10 @@ def groups_of(entries: list[Entry], options: Options, layers_too: bool) -> list[
             groups.append(Group(layer_lines(entries, members, title, options), members, True))
     named = {entry.name: i for i, entry in enumerate(entries) if entry.name and entry.rule}
     wanted = {named[name] for name in options.collapse if name in named}
-    if layers and options.level != "operations" and entries[root].shape == ():
-        wanted.add(root)
-    for i in sorted(wanted):
+    loss = layers and options.level in ("auto", "layers") and entries[root].shape == ()
+    for i in sorted(wanted | ({root} if loss else set())):
         members = region(entries, i)
-        if len(members) > 1:
+        if len(members) > (1 if i in wanted else 3):
             groups.append(Group(region_title(entries, members), members))
     return groups
 
@@ -328,7 +328,7 @@ class Builder:
         self.cluster_of: dict[int, tuple[str, ...]] = {}  # of an entry, by folding
         self.stands_for: dict[int, int] = {}  # entries left out: the entry drawn in their place
         self.left_out: set[int] = set()
-        self.also: dict[int, int] = {}  # leaves: how many others they stand for
+        self.also: Counter[int] = Counter()  # leaves: how many others they stand for
         if folded:
             self.fold(strict=folded == "strict")
 
@@ -368,7 +368,8 @@ class Builder:
                 else:
                     token.append(k - place[j] if strict else "")
             blocks.append(Block(tuple(token), [i]))
-        blocks = fold(blocks)
+        result = blocks.pop()
+        blocks = [*fold(blocks), result]
         for block in blocks:
             self.place(block, ())
         for i in units:  # the leaves of what is left out are left out too, if nothing else uses them
@@ -378,7 +379,8 @@ class Builder:
                     if self.entries[j].rule is None and j != other and j not in self.stands_for:
                         if all(self.unit_of(user) in self.left_out for user in self.entries[j].users):
                             self.stands_for[j] = other
-                            self.also[other] = self.also.get(other, 0) + 1
+        leaves = [self.drawn(j) for j in self.stands_for if self.entries[j].rule is None]
+        self.also = Counter(leaves)
         if self.left_out:
             self.picture.notes.append(
                 f"{len(self.left_out)} operations that repeat the ones shown are folded (× n)."
@@ -449,6 +451,13 @@ class Builder:
             if i not in self.stands_for and (i in self.cluster_of or not self.folded_away(i)):
                 self.add(i)
         picture = self.picture
+        drawn = {(edge.tail, edge.head) for edge in picture.edges}
+        for i in self.left_out:  # what one repetition hands to the next
+            for j in self.inputs_of(i):
+                ends = self.exit(j), self.enter(self.drawn(i))
+                if self.entries[j].rule and self.drawn(j) >= self.drawn(i) and ends not in drawn:
+                    drawn.add(ends)
+                    picture.edges.append(Edge(*ends, "loop"))
         used = {key for node in picture.nodes.values() for key in node.clusters}
         picture.clusters = {key: t for key, t in picture.clusters.items() if key in used}
         picture.root = self.exit(self.root)
@@ -537,8 +546,6 @@ class Builder:
             role = "parameter" if other.role == "parameter" else "data"
             if not other.needs_gradient and not (j, i) in self.line:
                 role = "constant"
-            if self.drawn(j) >= i:
-                role = "loop"
             label = self.edge_label(j)
             grouped = key.startswith("group")
             if grouped and any(e.tail == tail and e.head == key for e in edges):

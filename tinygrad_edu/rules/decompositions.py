@@ -33,9 +33,15 @@ _solve = rule(
 det = rule(
     "det", np.linalg.det, lambda g, out, a: g[..., None, None] * cofactors(a), examples=INVERTIBLE
 )
+
+
+def _logabsdet(a: Any) -> Any:
+    return np.linalg.slogdet(a)[1]
+
+
 logabsdet = rule(
     "logabsdet",
-    lambda a: np.linalg.slogdet(a)[1],
+    _logabsdet,
     lambda g, out, a: g[..., None, None] * np.linalg.inv(a).mT,
     examples=INVERTIBLE,
 )
@@ -81,7 +87,7 @@ cofactors: Callable[..., Any] = rule(
 
 def _half_diagonal(x: Any) -> Any:
     """The lower triangle with half of the diagonal."""
-    return x * (np.tri(x.shape[-1], dtype=x.dtype) - np.eye(x.shape[-1], dtype=x.dtype) / 2)
+    return np.tril(x) - x * np.eye(x.shape[-1], dtype=x.dtype) / 2
 
 
 def _from_lower(x: Any) -> Any:
@@ -123,15 +129,32 @@ means(np.linalg.det)(det)
 
 TALL_AND_WIDE = [(arr(4, 3),), (arr(2, 4),), (arr(2, 3, 3),)]
 
+
+def _eigh_vectors(a: Any) -> Any:
+    return np.linalg.eigh(a)[1]
+
+
+def _svd_left(a: Any) -> Any:
+    return np.linalg.svd(a, full_matrices=False)[0]
+
+
+def _svd_values(a: Any) -> Any:
+    return np.linalg.svd(a, compute_uv=False)
+
+
+def _svd_right(a: Any) -> Any:
+    return np.linalg.svd(a, full_matrices=False)[2]
+
+
 _eigvalsh: Callable[..., Any] = rule(
     "eigvalsh",
-    lambda a: np.linalg.eigvalsh(a),
+    np.linalg.eigvalsh,
     lambda g, out, a: _from_lower(_product(_eigenvectors(a), g, _eigenvectors(a).mT)),
     examples=INVERTIBLE,
 )
 _eigenvectors: Callable[..., Any] = rule(
     "eigenvectors",
-    lambda a: np.linalg.eigh(a)[1],
+    _eigh_vectors,
     lambda g, out, a: _from_lower(
         out @ (_one_over_differences(_eigvalsh(a)) * (out.mT @ g)) @ out.mT
     ),
@@ -139,19 +162,19 @@ _eigenvectors: Callable[..., Any] = rule(
 )
 svdvals: Callable[..., Any] = rule(
     "svdvals",
-    lambda a: np.linalg.svd(a, compute_uv=False),
+    _svd_values,
     lambda g, out, a: _product(_left_vectors(a), g, _right_vectors(a)),
     examples=TALL_AND_WIDE,
 )
 _left_vectors: Callable[..., Any] = rule(
     "left_vectors",
-    lambda a: np.linalg.svd(a, full_matrices=False)[0],
+    _svd_left,
     lambda g, out, a: _of_left_vectors(g, out, svdvals(a), _right_vectors(a)),
     examples=TALL_AND_WIDE,
 )
 _right_vectors: Callable[..., Any] = rule(
     "right_vectors",
-    lambda a: np.linalg.svd(a, full_matrices=False)[2],
+    _svd_right,
     lambda g, out, a: _of_left_vectors(g.mT, out.mT, svdvals(a), _left_vectors(a).mT).mT,
     examples=TALL_AND_WIDE,
 )

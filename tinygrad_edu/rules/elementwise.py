@@ -14,6 +14,7 @@ from tinygrad_edu.rules.support import arr, means
 INF = math.inf
 PI = math.pi
 LOG_2, LOG_10 = math.log(2), math.log(10)
+ZERO = np.zeros(())  # to compare with it takes half as long as with 0
 
 # --- powers, exponentials, logarithms -------------------------------------------------------------
 
@@ -78,10 +79,11 @@ def _sinc_slope(x: Any, n: int) -> Any:
     inner, outer = np.where(near, x, 0), np.where(near, 1, x)
     series, far = np.zeros_like(inner), np.sinc(outer)
     for k in range((n + 1) // 2, n + 12):
-        factor = (-1) ** k * PI ** (2 * k) / (2 * k + 1) / math.factorial(2 * k - n)
+        factorial = np.prod(np.arange(1.0, 2 * k - n + 1))
+        factor = float((-1) ** k * np.pi ** (2 * k) / (2 * k + 1) / factorial)
         series = series + factor * inner ** (2 * k - n)
     for i in range(1, n + 1):
-        far = (PI ** (i - 1) * np.sin(PI * outer + i * PI / 2) - i * far) / outer
+        far = (np.pi ** (i - 1) * np.sin(np.pi * outer + i * np.pi / 2) - i * far) / outer
     return np.where(near, series, far)
 
 
@@ -98,7 +100,14 @@ means(np.sinc)(sinc)
 
 absolute = rule("absolute", np.absolute, lambda g, out, x: g * np.sign(x), symbol="abs", kinks=(0,))
 means(np.fabs, operator="abs")(absolute)
-relu = rule("relu", lambda x: np.maximum(x, 0), lambda g, out, x: g * (out > 0), kinks=(0,))
+relu = rule(
+    "relu",
+    lambda x: np.maximum(x, ZERO if x.dtype is ZERO.dtype else 0),
+    lambda g, out, x: g * (out > 0),
+    kinks=(0,),
+    elementwise=True,
+    formula=lambda x: np.maximum(x, 0),
+)
 
 # where both are equal, each gets half
 _maximum = rule(
@@ -217,32 +226,48 @@ means(np.conjugate)(real)
 
 def _logistic(x: Any) -> Any:
     bound = -88.0 if x.dtype == np.float32 else -11.0 if x.dtype == np.float16 else -709.0
-    return 1 / (1 + np.exp(-np.maximum(x, bound)))  # below it exp would overflow
+    return np.reciprocal(1 + np.exp(-np.maximum(x, bound)))  # below it exp would overflow
 
 
 sigmoid: Callable[..., Any] = rule(
-    "sigmoid", _logistic, lambda g, out, x: g * out * (1 - out), symbol="σ"
+    "sigmoid",
+    _logistic,
+    lambda g, out, x: g * out * (1 - out),
+    symbol="σ",
+    elementwise=True,
 )
 softplus = rule(
     "softplus",
     lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     lambda g, out, x: g * sigmoid(x),
+    elementwise=True,
 )
 log_sigmoid = rule(
     "log_sigmoid",
     lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
     lambda g, out, x: g * sigmoid(-x),
+    elementwise=True,
 )
 logit = rule(
     "logit",
     lambda x: np.log(x) - np.log1p(-x),
     lambda g, out, x: g / (x * (1 - x)),
     domain=(0, 1),
+    elementwise=True,
 )
+
+
+def _erf(x: Any) -> Any:
+    from math import erf  # here, for what is written out of this is to be complete
+
+    return np.vectorize(erf, otypes=[np.result_type(x, np.float16)])(x)
+
+
 erf = rule(
     "erf",
-    lambda x: np.vectorize(math.erf, otypes=[np.result_type(x, np.float16)])(x),
+    _erf,
     lambda g, out, x: g * (2 / math.sqrt(PI)) * np.exp(-(x**2)),
+    elementwise=True,
 )
 means("expit")(sigmoid)
 means("log_expit")(log_sigmoid)

@@ -32,16 +32,11 @@ INDICES: list[tuple[Any, ...]] = [
 
 def _scattered(g: Any, shape: Any, *index: Any) -> Any:
     out = np.zeros(shape, g.dtype)
-    if all(at_most_once(part) for part in index):
-        out[index] = g
+    if all(not hasattr(part, "dtype") or part.dtype == bool or part.size == 1 for part in index):
+        out[index] = g  # no place is named twice
     else:
         np.add.at(out, index, g)
     return out
-
-
-def at_most_once(part: Any) -> bool:
-    """Whether this part of an index cannot name the same place twice."""
-    return not hasattr(part, "dtype") or part.dtype == bool or part.size == 1
 
 
 def _written(x: Any, value: Any, *index: Any) -> Any:
@@ -167,7 +162,7 @@ def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tup
     surplus = value.ndim and value.ndim - np.ndim(x._data[index])
     if surplus > 0:
         value = value.reshape(value.shape[surplus:])
-    if not value.ndim or all(at_most_once(part) for part in index):
+    if not value.ndim or all(not hasattr(part, "dtype") or part.dtype == bool for part in index):
         return parts, value
     places = np.arange(x.size).reshape(x.shape)[index]  # the place of each element of the value
     last = np.empty(x.size, np.intp)

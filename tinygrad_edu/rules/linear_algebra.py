@@ -205,9 +205,7 @@ if hasattr(np, "matvec"):
 # --- index notation: the gradient of "ab,bc->ac" by its first array is "ac,bc->ab" ----------------
 
 
-def _einsum(*arrays_and_labels: Any) -> Any:
-    *arrays, labels = arrays_and_labels
-    return np.einsum(labels, *arrays)
+EINSUM: Callable[..., Any] = lambda *inputs: np.einsum(inputs[-1], *inputs[:-1])  # noqa: E731
 
 
 def _other_way(i: int) -> Callable[..., Any]:
@@ -228,12 +226,12 @@ def _other_way(i: int) -> Callable[..., Any]:
 
 @cache
 def _einsum_of(n: int) -> Callable[..., Any]:
-    return any_inputs(Rule("einsum", _einsum, [_other_way(i) for i in range(n)]))
+    return any_inputs(Rule("einsum", EINSUM, [_other_way(i) for i in range(n)]))
 
 
 rule(
     "einsum",
-    _einsum,
+    EINSUM,
     _other_way(0),
     _other_way(1),
     examples=[

@@ -21,9 +21,11 @@ from tinygrad_edu.rules.support import (
     positive_axis,
 )
 
+NUMBERS = (np.ndarray, np.generic)
+
 
 def _repeated(x: Any, shape: Any) -> Any:
-    if not isinstance(x, np.ndarray | np.generic):
+    if not isinstance(x, NUMBERS):
         return np.broadcast_to(x, shape)
     out = np.empty(shape, x.dtype)  # a third of the time of np.broadcast_to, and no shared memory
     out[...] = x
@@ -79,7 +81,7 @@ def back(axes: Any) -> tuple[int, ...]:
 
 @means(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any) -> Any:
-    return _broadcast_to(x, shape)
+    return _repeated(x, shape) if isinstance(x, NUMBERS) else _broadcast_to(x, shape)
 
 
 @means(np.broadcast_arrays)
@@ -247,19 +249,18 @@ def _part(i: int) -> Callable[..., Any]:
     return part
 
 
-def _join(*arrays_and_axis: Any) -> Any:
-    return np.concatenate(arrays_and_axis[:-1], axis=arrays_and_axis[-1])
+JOIN: Callable[..., Any] = lambda *inputs: np.concatenate(inputs[:-1], axis=inputs[-1])  # noqa: E731
 
 
 @cache
 def joining(n: int) -> Callable[..., Any]:
     """The rule that joins n arrays."""
-    return any_inputs(Rule("concatenate", _join, [_part(i) for i in range(n)]))
+    return any_inputs(Rule("concatenate", JOIN, [_part(i) for i in range(n)]))
 
 
 rule(
     "concatenate",
-    _join,
+    JOIN,
     _part(0),
     _part(1),
     examples=[(arr(2), arr(3), 0), (arr(2, 3), arr(2, 1), -1), (arr(0, 3), arr(2, 3), 0)],

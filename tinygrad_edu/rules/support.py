@@ -73,7 +73,9 @@ def number_like(x: Any) -> bool:
 
 def true_or_false(keepdims: Any) -> bool:
     """``keepdims``, checked: NumPy's functions have other arguments in its place."""
-    if keepdims not in (True, False, None, 0, 1) or isinstance(keepdims, float):
+    if keepdims is True or keepdims is False:
+        return keepdims
+    if keepdims is not None and not isinstance(keepdims, int | np.bool_):
         raise TypeError(f"keepdims= has to be True or False, but came as {keepdims!r}.")
     return bool(keepdims)
 

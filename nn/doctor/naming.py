@@ -1,0 +1,265 @@
+"""What the names in a learner's code mean: arguments, results, gradients."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+ROLES: dict[str, str] = {
+    name: role
+    for role, names in {
+        "params": "parameters params param weights theta thetas w_b model network net p ws weight",
+        "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
+        "samples feature images train_data x_in inp",
+        "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
+        "expected one_hot onehot y_onehot one_hot_y y_one_hot outputs_true t_train",
+        "output": "al a a_l y_hat yhat y_pred ypred pred preds prediction predictions output out "
+        "probs prob outputs probabilities a_last activation_last final_output o scores logits "
+        "y_predicted predicted a_out aout yp last_activation",
+        "cache": "caches cache memory forward_cache intermediates store saved cached activations "
+        "acts values history ctx context memo forward_results intermediate state layers_cache tape",
+        "grads": "grads gradients grad gradient derivatives g",
+        "lr": "learning_rate lr alpha eta rate step_size epsilon_lr",
+        "m": "m n_examples batch_size n_samples num_examples batch m_samples",
+        "L": "l num_layers n_layers layers_count",
+        "upstream": "dout dal grad_output d_out upstream dy",
+        "cost": "cost loss j",
+        "lambd": "lambd lambda_ reg reg_lambda regularization weight_decay l2",
+        "keep_prob": "keep_prob keep keep_probability",
+    }.items()
+    for name in names.split()
+}
+
+
+class Unbound(Exception):
+    """An argument of the learner's function that the doctor cannot give a value."""
+
+
+def role_of(name: str) -> str | None:
+    """What an argument of this name usually is.
+
+    >>> role_of("parameters"), role_of("Y_hat"), role_of("x_train")
+    ('params', 'output', 'X')
+    """
+    low = name.lower().strip("_")
+    if low in ROLES:
+        return ROLES[low]
+    if re.fullmatch(r"(?:a|z|y_?hat|out|output|o)_?\d", low):
+        return "output"
+    return None
+
+
+def source_tree(function: Callable[..., Any]) -> ast.AST | None:
+    """The parsed definition of a function, with the line numbers of its file."""
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    try:
+        lines, start = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return None
+    ast.increment_lineno(tree, max(start, 1) - 1)
+    return tree.body[0] if tree.body else None
+
+
+def result_names(function: Callable[..., Any]) -> list[str | None]:
+    """The names in the last ``return`` of a function: of a tuple its parts, else the one name."""
+    tree = source_tree(function)
+    found: list[str | None] = []
+    if tree is None:
+        return found
+    for node in walk_own(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            parts = (
+                node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
+            )
+            found = [name_of(part) for part in parts]
+    return found
+
+
+def walk_own(tree: ast.AST) -> list[ast.AST]:
+    """The nodes of a function in the order of the text, without those of functions inside it."""
+    found: list[ast.AST] = []
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            continue
+        found.append(child)
+        found += walk_own(child)
+    return found
+
+
+def name_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return str(node.slice.value)
+    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+        return name_of(node.args[0])
+    return None
+
+
+def bind(
+    function: Callable[..., Any],
+    pool: Mapping[str, Any],
+    roles: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Values for the arguments of ``function``: by their own name first, then by what such a name
+    usually means; `Unbound` says which argument is left over."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise Unbound(f"the arguments of {label(function)} cannot be read") from None
+    lower = {name.lower(): name for name in pool}
+    bound: dict[str, Any] = {}
+    missing = []
+    for p in parameters:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            continue
+        role = role_of(p.name)
+        if p.name in extra:
+            bound[p.name] = extra[p.name]
+        elif p.name in pool:
+            bound[p.name] = pool[p.name]
+        elif role in roles and (p.default is p.empty or role in {"X", "Y", "params"}):
+            bound[p.name] = roles[role]
+        elif p.default is not p.empty:
+            continue
+        elif p.name.lower() in lower:
+            bound[p.name] = pool[lower[p.name.lower()]]
+        else:
+            missing.append(p.name)
+    if missing:
+        used = {id(value) for value in bound.values()}
+        free = [r for r in ("params", "X", "output", "Y", "cache") if r in roles]
+        free = [r for r in free if id(roles[r]) not in used]
+        if len(missing) == 1 and len(free) == 1:
+            bound[missing[0]] = roles[free[0]]
+            missing = []
+        elif len(missing) == len(free) == 2 and set(free) == {"params", "X"}:
+            first, second = missing
+            bound[first], bound[second] = roles["X"], roles["params"]
+            missing = []
+    if missing:
+        names = " and ".join(repr(name) for name in missing)
+        raise Unbound(
+            f"{label(function)} takes {names}, and nothing of that name is known: pass it to the "
+            f"doctor, as in {missing[0]}=..."
+        )
+    return bound
+
+
+def call_with(function: Callable[..., Any], bound: Mapping[str, Any]) -> Any:
+    """Call with the bound arguments, positional where they have to be."""
+    positional, named = [], {}
+    for p in inspect.signature(function).parameters.values():
+        if p.name in bound:
+            if p.kind is p.POSITIONAL_ONLY:
+                positional.append(bound[p.name])
+            else:
+                named[p.name] = bound[p.name]
+    return function(*positional, **named)
+
+
+def label(function: Any) -> str:
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+GRADIENT = re.compile(
+    r"^(?:d_?(?:l|j|c|e|loss|cost|error)_?d_?|grads?_?(?:of_)?|gradients?_?|nabla_?|delta_?|del_?|d_?|g_)"
+    r"(?=[a-z])"
+)
+
+
+def plain(name: str) -> str:
+    """A name without what people decorate names with.
+
+    >>> plain("self.W_1"), plain("weights[0]"), plain("params['b2']")
+    ('w1', 'weights0', 'b2')
+    """
+    name = name.rpartition(".")[2]
+    quoted = re.search(r"\['([^']+)'\]$", name)
+    return re.sub(r"[^a-z0-9]", "", (quoted[1] if quoted else name).lower())
+
+
+def parameter_meant(key: str, params: Sequence[str]) -> str | None:
+    """The parameter whose gradient is kept under ``key``, by its name.
+
+    >>> [parameter_meant(k, ["W1", "b1"]) for k in ("dW1", "db_1", "grad_W1", "W1", "dL_dW1", "dA1")]
+    ['W1', 'b1', 'W1', 'W1', 'W1', None]
+    """
+    low = key.rpartition(".")[2].lower().strip("_")
+    forms = {plain(p): p for p in params}
+    tried = [GRADIENT.sub("", low), re.sub(r"_?(?:grads?|gradient|g)$", "", low), low]
+    for form in tried:
+        name = forms.get(re.sub(r"[^a-z0-9]", "", form))
+        if name is not None:
+            return name
+    return None
+
+
+def intermediate_meant(key: str) -> str | None:
+    """``dA1`` and ``dZ1`` under their usual names.
+
+    >>> [intermediate_meant(k) for k in ("dA1", "da_2", "dZ2", "delta1", "dW1")]
+    ['dA1', 'dA2', 'dZ2', 'dZ1', None]
+    """
+    low = re.sub(r"[^a-z0-9]", "", key.lower())
+    match = re.fullmatch(r"(?:d|grad)?(da|dz|delta|aprev|da_prev)(\d+)", low)
+    if not match:
+        return None
+    return {"da": "dA", "dz": "dZ", "delta": "dZ"}.get(match[1], "dA") + match[2]
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """The float arrays of nested dictionaries and sequences, by path.
+
+    >>> list(flatten({"W1": np.ones(2), "layers": [np.ones(1), {"b": np.ones(1)}]}))
+    ['W1', 'layers[0]', 'layers[1].b']
+    """
+    if isinstance(tree, np.ndarray):
+        return {prefix: tree}
+    found: dict[str, Any] = {}
+    if isinstance(tree, Mapping):
+        for k, v in tree.items():
+            found |= flatten(v, f"{prefix}.{k}" if prefix else str(k))
+    elif isinstance(tree, list | tuple):
+        for i, v in enumerate(tree):
+            found |= flatten(v, f"{prefix}[{i}]")
+    elif isinstance(tree, np.floating) or (isinstance(tree, float) and prefix):
+        return {prefix: np.asarray(tree)}
+    return found
+
+
+def rebuild(tree: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
+    """``tree`` anew, with ``values`` in the place of its arrays."""
+    if prefix in values:
+        return values[prefix]
+    if isinstance(tree, Mapping):
+        return {
+            k: rebuild(v, values, f"{prefix}.{k}" if prefix else str(k)) for k, v in tree.items()
+        }
+    if isinstance(tree, list | tuple):
+        parts = [rebuild(v, values, f"{prefix}[{i}]") for i, v in enumerate(tree)]
+        return type(tree)(parts) if type(tree) in (list, tuple) else type(tree)(*parts)
+    return tree
+
+
+def numbered(name: str) -> tuple[str, int | None]:
+    """The letters and the number of a parameter's name.
+
+    >>> numbered("W2"), numbered("weights[0]"), numbered("W_out")
+    (('w', 2), ('weights', 0), ('w_out', None))
+    """
+    match = re.search(r"\d+", name)
+    letters = re.sub(r"[\d\[\]'\".]", "", name.rpartition(".")[2] or name).lower()
+    if "." in name and not letters.strip("_"):
+        letters = re.sub(r"[\d\[\]'\".]", "", name).lower()
+    return letters, int(match[0]) if match else None

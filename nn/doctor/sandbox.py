@@ -1,0 +1,251 @@
+"""Running somebody else's code: quietly, for a limited time, leaving everything as it was."""
+
+from __future__ import annotations
+
+import io
+import random
+import signal
+import sys
+import sysconfig
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import tinygrad_edu
+
+NOT_HIS = tuple(
+    str(Path(p).resolve())
+    for p in (
+        sysconfig.get_paths()["stdlib"],
+        sysconfig.get_paths()["purelib"],
+        sysconfig.get_paths()["platlib"],
+        Path(np.__file__).parent,
+        Path(tinygrad_edu.__file__).parent,
+        Path(__file__).parent,
+    )
+)
+LIMIT = 10.0  # seconds for one run of the learner's code
+MANY = 20000  # observed assignments, then watching ends
+LARGE = 20000  # numbers; larger arrays are not copied
+
+
+class TooLong(Exception):
+    """The learner's code did not end in time."""
+
+
+class Event(NamedTuple):
+    """An assignment that was seen: the array under a name, after a line had run."""
+
+    function: str
+    file: str
+    line: int
+    name: str
+    value: np.ndarray[Any, Any]
+
+
+class Failure(NamedTuple):
+    """An exception of the learner's code, and where it was raised."""
+
+    error: BaseException
+    function: str
+    file: str
+    line: int
+    frame: FrameType | None
+
+    @property
+    def sentence(self) -> str:
+        kind = type(self.error).__name__
+        text = str(self.error) or "no message"
+        where = f" in {self.function}, line {self.line}" if self.line else ""
+        if isinstance(self.error, TooLong):
+            return f"it did not end within the time limit{where}"
+        return f"{kind}{where}: {text}"
+
+
+def is_his(code: CodeType) -> bool:
+    """Whether this is code of the learner's, not of Python, NumPy or ours."""
+    name = code.co_filename
+    if name.startswith("<") and not name.startswith(("<learner", "<ipython", "<string", "<stdin", "<doctest")):
+        return False
+    return not name.startswith(NOT_HIS)
+
+
+class Tracer:
+    """Observes the assignments of arrays in the learner's functions while they run."""
+
+    def __init__(self, seconds: float = LIMIT, watch: bool = True):
+        self.events: list[Event] = []
+        self.codes: dict[CodeType, FrameType] = {}
+        self.lines: set[tuple[CodeType, int]] = set()
+        self.end = time.monotonic() + seconds
+        self.watch = watch
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if not is_his(frame.f_code):
+            return None
+        self.codes[frame.f_code] = frame
+        if not self.watch:
+            return self.limit
+        known: dict[str, Any] = {}
+        self.note(frame, known, frame.f_lineno, first=True)
+        last = frame.f_lineno
+
+        def local(frame: FrameType, event: str, arg: Any) -> Any:
+            nonlocal last
+            self.limit(frame, event, arg)
+            if event == "exception":
+                return local
+            if len(self.events) < MANY:
+                self.lines.add((frame.f_code, last))
+                self.note(frame, known, last)
+                if event == "return":
+                    self.note_result(frame, arg)
+            last = frame.f_lineno
+            return local
+
+        return local
+
+    def limit(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if time.monotonic() > self.end:
+            raise TooLong
+        return self.limit
+
+    def note(self, frame: FrameType, known: dict[str, Any], line: int, first: bool = False) -> None:
+        for name, value in arrays_in(frame.f_locals):
+            mark = (id(value), value.shape, value.tobytes() if value.size <= LARGE else None)
+            if known.get(name) == mark:
+                continue
+            known[name] = mark
+            if not first and value.size <= LARGE:
+                self.add(frame, line, name, value)
+
+    def note_result(self, frame: FrameType, result: Any) -> None:
+        parts = result if isinstance(result, tuple | list) else (result,)
+        for value in parts:
+            if is_array(value):
+                self.add(frame, frame.f_lineno, "return", value)
+
+    def add(self, frame: FrameType, line: int, name: str, value: Any) -> None:
+        code = frame.f_code
+        self.events.append(
+            Event(code.co_name, code.co_filename, line, name, np.array(value, copy=True))
+        )
+
+
+def is_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.floating) and x.dtype.kind in "fiub"
+
+
+def arrays_in(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arrays under these names, also inside dictionaries, lists and the attributes of self."""
+    for name, value in list(names.items()):
+        if is_array(value):
+            yield name, value
+        elif isinstance(value, dict) and len(value) < 200:
+            for k, v in list(value.items()):
+                if is_array(v):
+                    yield f"{name}[{k!r}]", v
+        elif isinstance(value, list | tuple) and len(value) < 200:
+            for i, v in enumerate(value):
+                if is_array(v):
+                    yield f"{name}[{i}]", v
+        elif name == "self" and hasattr(value, "__dict__"):
+            for k, v in list(vars(value).items()):
+                if is_array(v):
+                    yield f"self.{k}", v
+                elif isinstance(v, dict | list) and len(v) < 200:
+                    pairs = v.items() if isinstance(v, dict) else enumerate(v)
+                    for key, x in list(pairs):
+                        if is_array(x):
+                            yield f"self.{k}[{key!r}]", x
+
+
+class NoInput(io.TextIOBase):
+    """Standard input while the learner's code runs: there is none."""
+
+    def readline(self, *args: Any) -> str:  # type: ignore[override]
+        raise EOFError("the program asks for input, and the doctor has nobody to ask")
+
+    def read(self, *args: Any) -> str:
+        return self.readline()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No output, no input, no warnings; random numbers go on afterwards as if nothing had been."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    stdin = sys.stdin
+    sys.stdin = NoInput()  # type: ignore[assignment]
+    try:
+        with (
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stdin = stdin
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """TooLong after so many seconds, also inside NumPy; only the main thread can be stopped so."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def attempt(
+    action: Callable[[], Any], *, tracer: Tracer | None = None, seconds: float = LIMIT, seed: int = 7
+) -> tuple[Any, Failure | None]:
+    """The result of ``action()``, or how it failed; always from the same random numbers."""
+    with quiet():
+        np.random.seed(seed)
+        random.seed(seed)
+        before = sys.gettrace()
+        try:
+            with time_limit(seconds):
+                if tracer is not None:
+                    sys.settrace(tracer)
+                return action(), None
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # SystemExit too
+            return None, failure_of(error)
+        finally:
+            sys.settrace(before)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Where in the learner's code it was raised."""
+    found: FrameType | None = None
+    line = 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if is_his(frame.f_code):
+            found, line = frame, number
+    if found is None:
+        return Failure(error, "", "", 0, None)
+    return Failure(error, found.f_code.co_name, found.f_code.co_filename, line, found)
