@@ -19,10 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import viz
 from nn import datasets
-from nn.checks import check_learning_rate, check_whole_number
+from nn.checks import check_layers_dims, check_learning_rate, check_whole_number
 from nn.comparison import CONVENTION, Comparison, compare
 from nn.model import LLayerModel
-from tinygrad_edu import Tensor, __version__
+from tinygrad_edu import Tensor, __version__, derive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +80,36 @@ def make_parser() -> argparse.ArgumentParser:
         help="where to leave files (default: %(default)s)",
     )
     cats.set_defaults(run=run_cats)
+
+    derived = commands.add_parser(
+        "derive",
+        help="print the backpropagation of the L-layer network as formulas",
+        description="Derive the forward and the backward pass of the network [linear -> relu] x "
+        "(L - 1) -> linear -> sigmoid with the cross-entropy cost.",
+    )
+    derived.add_argument(
+        "--layers",
+        default="12288,20,7,5,1",
+        metavar="SIZES",
+        help="sizes of the layers, the input's first (default: %(default)s)",
+    )
+    derived.add_argument(
+        "--examples", default="209", metavar="M", help="columns of X (default: %(default)s)"
+    )
+    form = derived.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="aligned equations of LaTeX")
+    form.add_argument("--numpy", action="store_true", help="a NumPy function")
+    derived.add_argument(
+        "--fused", action="store_true", help="sigmoid and cross-entropy in one step, dZ = (A - Y) / m"
+    )
+    derived.add_argument("--full", action="store_true", help="equal layers one by one")
+    derived.set_defaults(run=run_derive)
     return parser
+
+
+def whole_numbers(name: str, text: str) -> list[int]:
+    """The sizes in ``20,7,5``."""
+    return [check_whole_number(name, number(size, int), minimum=1) for size in text.split(",")]
 
 
 def number(text: str, kind: type) -> Any:
@@ -92,10 +121,7 @@ def number(text: str, kind: type) -> Any:
 
 
 def run_cats(options: argparse.Namespace) -> int:
-    hidden = [
-        check_whole_number("--layers", number(size, int), minimum=1)
-        for size in options.layers.split(",")
-    ]
+    hidden = whole_numbers("--layers", options.layers)
     iterations = check_whole_number("--iterations", number(options.iterations, int), minimum=1)
     rate = check_learning_rate(number(options.learning_rate, float), name="--learning-rate")
     output = writable_directory(options.output)
@@ -159,6 +185,20 @@ def run_cats(options: argparse.Namespace) -> int:
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     console.print(f"Files in {output}: {', '.join(sorted(files))}")
     return 130 if interrupted else 0  # as a shell expects of a command that Ctrl-C has ended
+
+
+def run_derive(options: argparse.Namespace) -> int:
+    dims = check_layers_dims(whole_numbers("--layers", options.layers), n_y=1, name="--layers")
+    m = check_whole_number("--examples", number(options.examples, int), minimum=1)
+    X, Y = Tensor(np.zeros((dims[0], m)), name="X"), Tensor(np.zeros((1, m)), name="Y")
+    formulas = derive(LLayerModel(dims).cost(X, Y), fused=options.fused)
+    if options.latex:
+        print(formulas.latex)
+    elif options.numpy:
+        print(formulas.source, end="")
+    else:
+        print(formulas.text(full=options.full))
+    return 0
 
 
 def show_comparison(console: Console, when: str, comparison: Comparison) -> None:

@@ -156,7 +156,7 @@ def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
         fits = elementwise and u.shape == v.shape and u.dtype is v.dtype
         if a._needs:
             ga = vjp_a(g, node._data, u, v)
-            if not fits:
+            if not fits and (ga.shape != u.shape or ga.dtype is not u.dtype):
                 ga = fit(ga, a, node)
             if a._gradient is None:
                 a._gradient = ga
@@ -165,7 +165,7 @@ def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
                 a._gradient = a._gradient + ga
         if b._needs:
             gb = vjp_b(g, node._data, u, v)
-            if not fits:
+            if not fits and (gb.shape != v.shape or gb.dtype is not v.dtype):
                 gb = fit(gb, b, node)
             if b._gradient is None:
                 b._gradient = gb
@@ -210,7 +210,7 @@ def seed_of(root: Tensor, gradient: Any = None) -> Any:
                 "it first, as in t.sum().backward(), or pass the gradient of what follows it, "
                 f"backward(gradient) with shape {data.shape}."
             )
-        return np.ones_like(data)
+        return np.ones_like(data) if data.shape else data.dtype.type(1)
     if getattr(gradient, "requires_grad", False):
         raise TypeError(
             "backward(gradient) takes numbers, but came with a Tensor that requires a gradient, "

@@ -7,6 +7,7 @@ the way, so its shape is known and a rule may look at it. Sizes remember where t
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -440,7 +441,18 @@ def scalar(x: Any) -> bool:
     return np.ndim(value_of(x)) == 0
 
 
+def literal(*xs: Any) -> bool:
+    """Whether all are plain numbers that stand in the formula as they are."""
+    return all(
+        isinstance(x, int | float) and not isinstance(x, Size)
+        or (isinstance(x, Expression) and x.function is None and x.name is None and not x.sizes)
+        for x in xs
+    )
+
+
 def multiply(a: Any, b: Any) -> Any:
+    if literal(a, b):
+        return constant(value_of(a) * value_of(b))
     if is_number(a, 1) and fills(b, a):
         return b
     if is_number(b, 1) and fills(a, b):
@@ -566,9 +578,15 @@ def sizes_of(e: Expression) -> tuple[int, ...]:
         return tuple(size for i, size in enumerate(given[0]) if i not in gone)
     if len(e.args) > 1 and isinstance(e.args[1], tuple) and tuple(e.args[1]) == shape:
         return tuple(e.args[1])  # reshape and broadcast_to
-    if isinstance(e.function, Helper) and given and np.shape(value_of(e.args[0])) == shape:
+    if e.function is np.where:
+        return tuple(broadcast(given, shape))
+    same = isinstance(e.function, Helper) or e.function in KEEP_SHAPE
+    if same and given and np.shape(value_of(e.args[0])) == shape:
         return given[0]
     return own_sizes(e)
+
+
+KEEP_SHAPE = {np.copy, np.clip, np.tril, np.triu, np.flip, np.roll, np.sort, np.linalg.inv, np.astype}
 
 
 def _is_array(x: Any) -> bool:
@@ -615,6 +633,8 @@ class Printer:
             left = self.inside(args[0], binds + (binds == 6))
             return f"{left} {sign} {self.inside(args[1], binds + 1)}", binds
         if function is np.negative:
+            if is_call(args[0], np.multiply) or is_call(args[0], np.divide):
+                return f"-{self.text(args[0])}", 12  # (-a) / b is the same number as -(a / b)
             return f"-{self.inside(args[0], NEGATIVE)}", NEGATIVE
         if function is axis_length:
             return f"{self.inside(args[0], ATOM)}.shape[{args[1]}]", ATOM
@@ -626,9 +646,10 @@ class Printer:
             return f"{self.inside(args[0], ATOM)}[{self.index(args[1])}]", ATOM
         if function is np.astype:
             return f"{self.inside(args[0], ATOM)}.astype(np.{args[1]})", ATOM
-        words = [self.text(a) for a in args] + [
+        named = parameter_names(e)
+        words = [self.text(a) for a in args[: len(args) - len(named)]] + [
             f"{k}={self.text(v)}"
-            for k, v in e.kwargs.items()
+            for k, v in [*zip(named, args[len(args) - len(named) :]), *e.kwargs.items()]
             if not (v is None and k == "axis") and not (v is False and k == "keepdims")
         ]
         return f"{function_name(function)}({', '.join(words)})", ATOM
@@ -639,7 +660,7 @@ class Printer:
 
     def index(self, index: Any) -> str:
         if isinstance(index, tuple) and index:
-            return ", ".join(map(self.index, index)) + ("," if len(index) == 1 else "")
+            return ", ".join(map(self.index, index))
         if isinstance(index, slice):
             ends = [index.start, index.stop] + ([index.step] if index.step is not None else [])
             return ":".join("" if x is None else self.text(x) for x in ends)
@@ -670,6 +691,16 @@ class Printer:
         if isinstance(x, int | float) and not isinstance(x, bool) and x < 0:
             return repr(x), NEGATIVE
         return ("..." if x is Ellipsis else repr(x)), ATOM
+
+
+def parameter_names(e: Expression) -> list[str]:
+    """What the parameters of a helper, its last arguments, are called: ``axis``, ``keepdims``."""
+    if not isinstance(e.function, Helper):
+        return []
+    signature = inspect.signature(e.function.entry.forward).parameters.values()
+    if any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in signature):
+        return []
+    return [p.name for p in signature][max(len(e.function.entry.vjps), 1) :]
 
 
 def function_name(function: Any) -> str:

@@ -22,6 +22,7 @@ from tinygrad_edu.backward import seed_of, walk
 from tinygrad_edu.expressions import (
     Expression,
     Helper,
+    Size,
     apply_rule,
     axis_length,
     constant,
@@ -160,14 +161,12 @@ class Formulas:
             tail = f"return {self.loss}, {{\n{rows}}}"
         doc = f'"""Return {self.loss} and its gradients by name."""'
         code = "\n".join([head, textwrap.indent("\n".join([doc, *body, tail]), "    ")])
-        used = {
-            part.function.name: part.function
-            for line in self.lines
-            for part in parts(line.expression)
-            if isinstance(part.function, Helper)
-        }
-        helpers = [helper_source(helper) for helper in used.values()]
-        return "import numpy as np\n" + "".join(f"\n\n{part}\n" for part in [*helpers, code])
+        helpers: dict[str, str] = {}
+        for line in self.lines:
+            for part in parts(line.expression):
+                if isinstance(part.function, Helper):
+                    helper_source(part.function.name, part.function.entry.forward, helpers)
+        return "import numpy as np\n" + "".join(f"\n\n{part}\n" for part in [*helpers.values(), code])
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -191,6 +190,7 @@ class Derivation:
         self.loss = loss
         self.nodes = history(loss)
         self.inputs: dict[str, Any] = {}
+        self.data: set[str] = set()  # those of the inputs that are no parameters
         self.symbols: dict[Any, Any] = {}  # of tensors, and of constant arrays by identity
         self.definitions: dict[str, Expression] = {}  # in the order of the computation
         self.provisional: list[str] = []  # names of what has none, kept only if needed
@@ -213,6 +213,8 @@ class Derivation:
             return
         name = self.name_of(tensor, "p" if tensor._needs else "x")
         self.inputs[name] = tensor.data
+        if not tensor._needs:
+            self.data.add(name)
         self.symbols[tensor] = symbol(name, tensor.data)
 
     def enter_computed(self, tensor: Tensor) -> None:
@@ -227,7 +229,7 @@ class Derivation:
             name = self.fresh("t")
             self.provisional.append(name)
         self.define(name, formula)
-        self.symbols[tensor] = symbol(name, tensor.data, formula.sizes)
+        self.symbols[tensor] = named_as(name, tensor.data, formula)
 
     def read_inputs(self, tensor: Tensor) -> tuple[Any, ...]:
         return tuple(self.read_input(x) for x in tensor.inputs)
@@ -306,7 +308,7 @@ class Derivation:
                 self.gradients += [name] if tensor.rule is None else []
             self.define(name, g if isinstance(g, Expression) else constant(np.asarray(g)))
             self.backward.append(name)
-            return symbol(name, g.value, g.sizes)
+            return named_as(name, g.value, g)
 
         def read(tensor: Tensor, g: Any) -> tuple[Any, Any, Any]:
             self.step = tensor.rule.name  # type: ignore[union-attr]
@@ -323,13 +325,13 @@ class Derivation:
     # --- the result
 
     def formulas(self, fused: bool) -> Formulas:
-        definitions = self.fold()
+        definitions = self.share(self.fold())
         note = ""
         if fused:
             note = fuse(definitions)
         backward = self.in_order(definitions)
         forward = [name for name in definitions if name not in self.backward]
-        definitions, sizes = name_sizes(definitions, self.inputs, self.fresh)
+        definitions, sizes = name_sizes(definitions, self.data, self.fresh)
         return Formulas(
             [*sizes, *(Line(name, definitions[name]) for name in forward)],
             [Line(name, definitions[name]) for name in backward],
@@ -354,6 +356,36 @@ class Derivation:
                 final[name] = formula
         return renumbered(needed(final, set(self.provisional)), self.provisional, self.backward)
 
+    def share(self, definitions: dict[str, Expression]) -> dict[str, Expression]:
+        """A name for every part of some length that stands in several places."""
+        while True:
+            places: dict[Any, list[str]] = {}
+            found: dict[Any, Expression] = {}
+            for name, formula in definitions.items():
+                for part in parts(formula):
+                    if part.function not in (None, axis_length) and not says_little(part):
+                        places.setdefault(part.key, []).append(name)
+                        found[part.key] = part
+            repeated = [key for key, names in places.items() if len(names) > 1]
+            if not repeated:
+                return definitions
+            key = max(repeated, key=lambda k: sum(1 for _ in parts(found[k])))
+            part, first = found[key], places[key][0]
+            name = self.fresh("s")
+            if first in self.backward:
+                self.backward.insert(self.backward.index(first), name)
+            short = symbol(name, part.value, part.sizes)
+
+            def shorten(e: Expression, key: Any = key, short: Expression = short) -> Expression:
+                return short if e.key == key else e
+
+            changed: dict[str, Expression] = {}
+            for old, formula in definitions.items():
+                if old == first:
+                    changed[name] = part
+                changed[old] = rebuild(formula, shorten)
+            definitions = changed
+
     def in_order(self, definitions: dict[str, Expression]) -> list[str]:
         """The backward names: the gradient of a leaf right after what it is computed from."""
         leaves = set(self.gradients)
@@ -371,6 +403,16 @@ class Derivation:
                 *sorted(after.get(i, []), key=lambda n: list(self.inputs).index(n[1:])),
             ]
         return result
+
+
+def named_as(name: str, value: Any, formula: Any) -> Expression:
+    """The name of ``formula``; sizes that only the result itself tells are told by the name."""
+    made = symbol(name, value)
+    sizes = tuple(
+        own if isinstance(n, Size) and n.source.args and n.source.args[0] is formula else n
+        for n, own in zip(formula.sizes, made.sizes)
+    )
+    return symbol(name, value, sizes)
 
 
 def no_formula(rule: str, error: Exception) -> ValueError:
@@ -413,7 +455,7 @@ def count_uses(formulas: Iterable[Expression]) -> dict[str, int]:
     return uses
 
 
-CHEAP = {np.add, np.subtract, np.multiply, np.negative, np.transpose, np.greater, np.less}
+CHEAP = {np.add, np.subtract, np.multiply, np.power, np.negative, np.transpose, np.greater, np.less}
 
 
 def says_little(formula: Expression) -> bool:
@@ -450,13 +492,13 @@ def renumbered(
 
 
 def name_sizes(
-    definitions: dict[str, Expression], inputs: dict[str, Any], fresh: Callable[..., str]
+    definitions: dict[str, Expression], data: set[str], fresh: Callable[..., str]
 ) -> tuple[dict[str, Expression], list[Line]]:
-    """A name, ``m = X.shape[1]``, for each length of an input that the formulas use."""
+    """A name, ``m = X.shape[1]``, for each length of the data that the formulas use."""
     lines: dict[Any, Line] = {}
 
     def rename(e: Expression) -> Expression:
-        if e.function is axis_length and e.args[0].name in inputs:
+        if e.function is axis_length and e.args[0].name in data:
             if e.key not in lines:
                 lines[e.key] = Line(fresh("m", number=False), e)
             return symbol(lines[e.key].name, np.asarray(e.value), ())
@@ -466,27 +508,49 @@ def name_sizes(
     return changed, list(lines.values())
 
 
-def helper_source(helper: Helper) -> str:
-    """The text of a rule's forward function, which may use nothing but np."""
-    function = helper.entry.forward
+def helper_source(name: str, function: Any, written: dict[str, str]) -> None:
+    """Add the text of ``function`` to ``written``, after that of the functions it uses."""
+    function = function.rule.forward if hasattr(function, "rule") else function
     try:
         text = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
         text = ""
-    names = {i.argval for i in dis.get_instructions(function) if i.opname == "LOAD_GLOBAL"}
-    strange = sorted(n for n in names if n != "np" and not hasattr(builtins, n))
-    if not text.startswith("def ") or strange or function.__closure__:
+    if not text.startswith("def ") or function.__closure__:
         raise ValueError(
-            f"the operation {helper.entry.name!r} cannot be written out, because its forward function "
-            f"uses {', '.join(strange) or 'something'} from outside: a rule's forward function may "
-            "use only np and its arguments."
+            f"the operation {name!r} cannot be written out, because the text of its forward function "
+            "is not to be had: write it as a function of its own (def), in a file."
         )
-    statements = ast.parse(text).body[0].body  # type: ignore[attr-defined]
-    first = statements[1 if ast.get_docstring(ast.parse(text).body[0]) else 0]  # type: ignore
-    body = "\n".join(text.splitlines()[first.lineno - 1 :])
-    return (
-        f"def {helper.name}({', '.join(inspect.signature(function).parameters)}):\n{body.rstrip()}"
+    for used in sorted(globals_of(function.__code__)):
+        value = function.__globals__.get(used)
+        if used in written or used == "np" or hasattr(builtins, used) or value is function:
+            continue
+        if isinstance(value, int | float):
+            written[used] = f"{used} = {value!r}"
+        elif hasattr(value, "rule") or inspect.isfunction(value):
+            helper_source(used, value, written)
+        else:
+            raise ValueError(
+                f"the operation {name!r} cannot be written out, because its forward function uses "
+                f"{used} from outside: it may use only np, its arguments, numbers and functions."
+            )
+    definition = ast.parse(text).body[0]
+    statements = definition.body  # type: ignore[attr-defined]
+    first = statements[1 if ast.get_docstring(definition) else 0]  # type: ignore[arg-type]
+    body = "\n".join(text.splitlines()[first.lineno - 1 :]).rstrip()
+    plain = ", ".join(
+        ("*" if p.kind is p.VAR_POSITIONAL else "") + p.name
+        for p in inspect.signature(function).parameters.values()
     )
+    written[name] = f"def {name}({plain}):\n{body}"
+
+
+def globals_of(code: Any) -> set[str]:
+    """The global names that a function's code reads, also from functions inside it."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    for constant_ in code.co_consts:
+        if hasattr(constant_, "co_code"):
+            names |= globals_of(constant_)
+    return names
 
 
 def fuse(definitions: dict[str, Expression]) -> str:

@@ -122,20 +122,23 @@ def inputs_of(vjps: Sequence[Callable[..., Any] | None]) -> int | None:
 def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     """Compute ``entry`` on ``inputs`` and remember it. Every application comes here, or takes one of
     the two shortcuts below, which do the same for the common case."""
-    for x in inputs:
+    needs, age, values, taken = False, -1, [], list(inputs)
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor):
+            values.append(x._data)
+            if not x._needs:
+                age = max(age, x._age)
+            else:
+                age = max(age, 0)
+                needs = needs or (i < len(entry.vjps) and entry.vjps[i] is not None)
+            continue
         if hasattr(x, "_symbolic"):
             return x._symbolic(entry, inputs)
-    tensors = [x for x in inputs if isinstance(x, Tensor)]
-    if not tensors:  # plain arrays, as in a vjp: nothing to remember
+        if i < len(entry.vjps) and x.__class__ not in PLAIN:
+            taken[i] = x = array_of(x, f"{entry.name} with a Tensor")
+        values.append(x)
+    if age < 0:  # plain arrays, as in a vjp: nothing to remember
         return entry.forward(*inputs)
-    inputs = list(inputs)
-    needs = False
-    for i, (x, vjp) in enumerate(zip(inputs, entry.vjps)):
-        if isinstance(x, Tensor):
-            needs = needs or (x._needs and vjp is not None)
-        elif type(x) not in PLAIN:
-            inputs[i] = array_of(x, f"{entry.name} with a Tensor")
-    values = [x._data if isinstance(x, Tensor) else x for x in inputs]
     try:
         data = entry.forward(*values)
     except Exception as error:
@@ -149,14 +152,14 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     if not out._needs:
         # a constant remembers how it was computed too, so that formulas and pictures can say
         # Z > 0 or 1 - Y; not for ever, or a running average would keep its whole past alive
-        out._age = 1 + max([x._age for x in tensors if not x._needs], default=0)
+        out._age = 1 + age
         if not state.records or out._age > MEMORY:
             out._age = 0
             out._rule = out._pull = out._inputs = None
             return out
     out._rule = entry
     out._pull = pull_numbers
-    out._inputs = tuple(inputs)
+    out._inputs = tuple(taken)
     if state.forward is not None:
         state.forward(out)
     return out

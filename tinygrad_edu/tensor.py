@@ -91,13 +91,15 @@ class Tensor:
     @data.setter
     def data(self, new: Any) -> None:
         self._refuse_if_computed("its data cannot be replaced")
-        new = array_of(new, f"{self.describe()}.data")
-        if new.shape != self._data.shape:
-            raise ValueError(
-                f"{self.describe()} has shape {self._data.shape}, but the new data have shape "
-                f"{new.shape}: make a new Tensor to change the shape."
-            )
-        self._data = new if new.dtype == self._data.dtype else new.astype(self._data.dtype)
+        old = self._data
+        if new is not old:  # in place, W.data -= step, it is the same array
+            new = array_of(new, f"{self.describe()}.data")
+            if new.shape != old.shape:
+                raise ValueError(
+                    f"{self.describe()} has shape {old.shape}, but the new data have shape "
+                    f"{new.shape}: make a new Tensor to change the shape."
+                )
+            self._data = new if new.dtype == old.dtype else new.astype(old.dtype)
         self._order = next(clock)  # younger now than whatever has used the old values
 
     @property
@@ -129,7 +131,9 @@ class Tensor:
         self._needs = bool(new)
 
     def _refuse_if_computed(self, why: str) -> None:
-        if self._rule is not None and self._needs:
+        if self._rule is None:
+            return
+        if self._needs:
             raise RuntimeError(
                 f"{self.describe()} was computed by {self._rule.name!r}, so {why}: change the "
                 "tensors that it was computed from, or take detach() first."
@@ -232,7 +236,8 @@ class Tensor:
 
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
-        self.grad = None
+        if self._grad is not None:
+            self._grad = None if self._rule is None else KEEP
 
     def retain_grad(self) -> None:
         """Let ``backward()`` fill ``.grad`` of this computed tensor too, as it does for leaves."""

@@ -85,19 +85,23 @@ def recorded(
     if callable(tensor) and inputs and not isinstance(tensor, type):
         result = tensor(*inputs)
         if isinstance(result, Tensor):
-            found = getattr(tensor, "named_parameters", None) or getattr(tensor, "parameters", dict)
-            parameters = found()
-            if not isinstance(parameters, Mapping):
-                pairs = list(parameters)
-                paired = all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
-                parameters = dict(pairs) if paired else {}
-            unnamed = {k: t for k, t in parameters.items() if getattr(t, "name", None) is None}
-            return result, {**unnamed, **(names or {})}
+            return result, {**parameter_names(tensor), **(names or {})}
         raise TypeError(f"The model returned {type(result).__name__}, but draw needs a Tensor.")
     raise TypeError(
         f"draw needs a Tensor, or a model and its input, but got {type(tensor).__name__}: compute "
         "the result from Tensors, then draw(result) or draw(model, X)."
     )
+
+
+def parameter_names(model: Any) -> dict[str, Any]:
+    """The parameters of a model that have no name of their own, by the name that the model gives."""
+    for method in ("named_parameters", "parameters"):
+        if hasattr(model, method):
+            found = getattr(model, method)()
+            pairs = found.items() if isinstance(found, Mapping) else list(found)
+            if all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+                return {k: t for k, t in pairs if getattr(t, "name", None) is None}
+    return {}
 
 
 class Drawing:
@@ -131,7 +135,7 @@ class Drawing:
         """The picture as ``svg``, ``png`` or ``pdf``; a simpler one where the layout takes long."""
         try:
             return render.render(self.source, format)
-        except render.LayoutTimeout as why:
+        except render.LayoutTimeoutError as why:
             fewer = max(2, min(40, len(self.picture.nodes) // 2))
             simple = picture_of(self.entries, replace(self.options, level="auto", max_nodes=fewer))
             simple.notes.insert(0, f"A simpler drawing, as {why}.")

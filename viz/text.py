@@ -20,7 +20,7 @@ def tree(picture: Picture) -> str:
     def main_of(key: str) -> Edge | None:
         edges = into[key]
         straight = [edge for edge in edges if edge.spine] or [e for e in edges if into[e.tail]]
-        return (straight or edges or [None])[0]
+        return next(iter(straight or edges), None)
 
     def reference(key: str) -> str:
         if picture.nodes[key].role not in ("operation", "group"):

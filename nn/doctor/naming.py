@@ -239,15 +239,25 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def rebuild(tree: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
-    """``tree`` anew, with ``values`` in the place of its arrays."""
+    """``tree`` anew, with ``values`` in the place of its arrays; of another length if they are.
+
+    >>> rebuild({"W": [np.ones(2)], "n": 1}, {"W[0]": 5, "W[1]": 6})
+    {'W': [5, 6], 'n': 1}
+    """
     if prefix in values:
         return values[prefix]
     if isinstance(tree, Mapping):
+        if not prefix and all(isinstance(v, np.ndarray | np.floating) for v in tree.values()):
+            return dict(values)
         return {
             k: rebuild(v, values, f"{prefix}.{k}" if prefix else str(k)) for k, v in tree.items()
         }
     if isinstance(tree, list | tuple):
-        parts = [rebuild(v, values, f"{prefix}[{i}]") for i, v in enumerate(tree)]
+        found = [int(m[1]) for k in values if (m := re.match(re.escape(prefix) + r"\[(\d+)\]", k))]
+        length = max(found) + 1 if found else len(tree)
+        parts = [
+            rebuild(tree[min(i, len(tree) - 1)], values, f"{prefix}[{i}]") for i in range(length)
+        ]
         return type(tree)(parts) if type(tree) in (list, tuple) else type(tree)(*parts)
     return tree
 

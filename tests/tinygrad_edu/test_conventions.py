@@ -145,7 +145,9 @@ def test_saturated_functions_neither_warn_nor_overflow() -> None:
     for f in (tg.sigmoid, softplus, log_sigmoid, np.tanh, gelu, lambda x: logsumexp(x)):
         assert np.isfinite(quiet(f, far)).all()
         for dtype in (np.float16, np.float32):
-            out = f(Tensor(np.clip(far, -6e4, 6e4).astype(dtype), requires_grad=True))
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                out = f(Tensor(np.array(far, dtype), requires_grad=True))
             assert out.dtype == dtype
             assert np.isfinite(out.detach().data).all()
     assert np.isfinite(quiet(lambda x: softmax(x, 0), far)).all()

@@ -137,7 +137,10 @@ cases(
     nanmean=(lambda a: np.nanmean(np.where(MASK, a, np.nan), axis=1), M),
     nanmax=(lambda a: np.nanmax(np.where(MASK, a, np.nan), axis=1), M),
     nanmin=(lambda a: np.nanmin(np.where(MASK, a, np.nan), axis=1), M),
-    count=(lambda a: a * np.count_nonzero(a > 0) + a * np.any(a > 0) + a * np.all(a > 0), M),
+    count=(
+        lambda a: a * np.count_nonzero(a > 0, axis=0) + a * np.any(a > 0) + a * np.all(a > 0),
+        M,
+    ),
     argmax=(lambda a: a[np.argmax(a, axis=0), np.arange(3)] + a[a.argmin(0), range(3)], M),
     add_reduce=(lambda a: np.add.reduce(a) + np.add.reduce(a, axis=None), M),
     multiply_reduce=(lambda a: np.multiply.reduce(a, axis=1), M),
@@ -429,6 +432,11 @@ cases(
     recurrence=(recurrence, M),
     swap=(swap, M),
 )
+
+
+for newer in ("matvec", "vecmat", "unstack"):
+    if not hasattr(np, newer):
+        CASES = {name: case for name, case in CASES.items() if not name.endswith(f": {newer}")}
 
 
 def arrays_of(name: str, shapes: tuple[Any, ...]) -> list[np.ndarray]:

@@ -225,7 +225,7 @@ means(np.conjugate)(real)
 
 
 def _logistic(x: Any) -> Any:
-    bound = -88.0 if x.dtype == np.float32 else -11.0 if x.dtype == np.float16 else -709.0
+    bound = -709.0 if x.itemsize >= 8 else -88.0 if x.itemsize == 4 else -11.0
     return np.reciprocal(1 + np.exp(-np.maximum(x, bound)))  # below it exp would overflow
 
 

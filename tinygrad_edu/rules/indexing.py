@@ -31,7 +31,8 @@ INDICES: list[tuple[Any, ...]] = [
 
 
 def _scattered(g: Any, shape: Any, *index: Any) -> Any:
-    out = np.zeros(shape, g.dtype)
+    other = not isinstance(g, np.ndarray | np.generic)
+    out = np.zeros_like(g, shape=shape) if other else np.zeros(shape, g.dtype)
     if all(not hasattr(part, "dtype") or part.dtype == bool or part.size == 1 for part in index):
         out[index] = g  # no place is named twice
     else:

@@ -23,15 +23,21 @@ from tinygrad_edu.rules.support import (
     positive_axes,
     positive_axis,
 )
-from tinygrad_edu.tensor import UFUNCS
+from tinygrad_edu.tensor import UFUNCS, Tensor
 
 # --- products -------------------------------------------------------------------------------------
+
+
+def turned(x: Any) -> Any:
+    """The transpose of each matrix; .mT, but arrays of other libraries may not have that."""
+    return x.T if x.ndim == 2 else np.swapaxes(x, -1, -2)
+
 
 _matmul = rule(
     "matmul",
     np.matmul,
-    lambda g, out, a, b: g @ b.mT,
-    lambda g, out, a, b: a.mT @ g,
+    lambda g, out, a, b: g @ turned(b),
+    lambda g, out, a, b: turned(a) @ g,
     symbol="@",
     examples=[
         (arr(2, 3), arr(3, 4)),
@@ -69,6 +75,8 @@ _vecmat = rule(
 
 @means(np.matmul)
 def matmul(a: Any, b: Any) -> Any:
+    if a.__class__ is Tensor is b.__class__ and a._data.ndim == 2 == b._data.ndim:
+        return _matmul(a, b)
     a, b = array_like(a), array_like(b)
     na, nb = a.ndim, b.ndim
     if na > 1 and nb > 1:

@@ -44,10 +44,11 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda x, axis, keepdims: x.mean(axis=axis, keepdims=keepdims),
+    lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims) / count(x, axis),
     lambda g, out, x, axis, keepdims: broadcast_to(
         kept(g, x, axis, keepdims) / count(x, axis), x.shape
     ),
+    formula=lambda x, axis, keepdims: np.mean(x, axis=axis, keepdims=keepdims),
     examples=OVER_AXES,
 )
 _cumsum = rule(

@@ -1,0 +1,512 @@
+"""The learner's code as one thing that can be run: with Tensors for the truth, with arrays for his."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.naming import (
+    bind,
+    call_with,
+    flatten,
+    intermediate_meant,
+    label,
+    parameter_meant,
+    plain,
+    rebuild,
+    result_names,
+    role_of,
+)
+from nn.doctor.sandbox import Event, Failure, Tracer, attempt
+from tinygrad_edu import Tensor
+
+RATE = 0.0173  # the learning rate given to code that wants one
+
+
+@dataclass
+class Run:
+    """What one run of the learner's code on arrays gave."""
+
+    loss: Any = None
+    output: Any = None
+    gradients: dict[str, Any] = field(default_factory=dict)  # by "d" + parameter, or dA1, dZ1
+    stage: str = "forward"  # how far it came
+    failure: Failure | None = None
+    seen: list[Event] = field(default_factory=list)  # in the forward pass
+    events: list[Event] = field(default_factory=list)  # in the backward pass
+    tracer: Tracer | None = None
+    changed: list[str] = field(default_factory=list)  # arguments changed in place
+    problems: list[str] = field(default_factory=list)
+    updates: bool = False  # the gradients were read from the change of the parameters
+    repeated: dict[str, Any] | None = None  # the gradients of a second call
+
+
+class Subject:
+    """Functions over parameters: forward, cost and backward, or one that gives cost and gradients."""
+
+    def __init__(
+        self,
+        params: Any,
+        X: Any,
+        Y: Any,
+        *,
+        forward: Callable[..., Any] | None = None,
+        cost: Callable[..., Any] | None = None,
+        backward: Callable[..., Any] | None = None,
+        both: Callable[..., Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ):
+        self.template = params
+        self.prefix = "" if is_nested(params) else "W"
+        self.params = flatten(params, self.prefix)
+        self.X, self.Y = X, Y
+        self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
+        self.extra = dict(extra or {})
+        self.learning_rate = float(self.extra.get("learning_rate", RATE))
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        return [f for f in (self.forward, self.cost, self.backward, self.both) if f is not None]
+
+    def container(self, values: Mapping[str, Any]) -> Any:
+        return rebuild(self.template, values, self.prefix)
+
+    def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
+        """What the functions may ask for, by role."""
+        m = batch_of(X, Y)
+        roles = {"params": self.container(values), "X": X, "lr": self.learning_rate, "m": m}
+        roles["L"] = max(1, sum(np.ndim(getattr(v, "data", v)) == 2 for v in values.values()))
+        if Y is not None:
+            roles["Y"] = Y
+        return roles
+
+    def pool(self, values: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
+        pool = dict(values)
+        if isinstance(roles["params"], Mapping):
+            pool |= roles["params"]
+        return pool
+
+    def run_forward(
+        self, roles: dict[str, Any], pool: dict[str, Any], values: Mapping[str, Any]
+    ) -> Any:
+        """Run forward and cost; add what they give to ``roles`` and ``pool``; the loss."""
+        if self.both is not None:
+            result = call_with(self.both, bind(self.both, pool, roles, self.extra))
+            roles["both"] = result
+            return loss_in(result)
+        if self.forward is not None:
+            result = call_with(self.forward, bind(self.forward, pool, roles, self.extra))
+            take_result(result, self.forward, roles, pool, values)
+            self.last_output = roles.get("output")
+        if self.cost is None:
+            return None
+        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra))
+        roles["cost"] = loss = loss_in(loss)
+        return loss
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        """The loss and the output for Tensors or arrays; errors are the caller's."""
+        roles = self.start(values, X, Y)
+        self.last_output: Any = None
+        loss = self.run_forward(roles, self.pool(values, roles), values)
+        return loss, roles.get("output")
+
+    def cost_of(self, output: Any, probe: Any) -> Any:
+        """The cost of another output, where the cost function takes one."""
+        roles = self.start(probe.params, probe.X, probe.Y)
+        pool = self.pool(probe.params, roles)
+        assert self.forward is not None and self.cost is not None
+        result = call_with(self.forward, bind(self.forward, pool, roles, self.extra))
+        take_result(result, self.forward, roles, pool, probe.params)
+        for name in [name for name, value in pool.items() if value is roles.get("output")]:
+            pool[name] = output
+        roles["output"] = output
+        return loss_in(call_with(self.cost, bind(self.cost, pool, roles, self.extra)))
+
+    def run_backward(self, roles: dict[str, Any], pool: dict[str, Any]) -> Any:
+        assert self.backward is not None
+        return call_with(self.backward, bind(self.backward, pool, roles, self.extra))
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        """Everything on copies of the arrays, observed."""
+        run = Run()
+        values = {k: np.array(v) for k, v in values.items()}
+        X, Y = np.array(X), None if Y is None else np.array(Y)
+        roles = self.start(values, X, Y)
+        pool = self.pool(values, roles)
+        given = {"X": X, "Y": Y} | {k: np.asarray(v) for k, v in values.items()}
+        before = {k: np.array(v) for k, v in given.items() if v is not None}
+        tracer = Tracer(watch=watch)
+        run.loss, run.failure = attempt(
+            lambda: self.run_forward(roles, pool, values), tracer=tracer
+        )
+        run.seen, run.tracer = tracer.events, tracer
+        run.output = roles.get("output")
+        if run.failure:
+            return run
+        run.stage = "backward"
+        # the arrays that forward handed on, to see whether backward changes them
+        handed = {
+            name: np.array(value) for name, value in flatten(pool_only(pool, given)).items()
+        }
+        if self.both is not None:
+            result: Any = roles["both"]
+            run.events = run.seen
+        else:
+            tracer = Tracer(watch=watch)
+            result, run.failure = attempt(lambda: self.run_backward(roles, pool), tracer=tracer)
+            run.events, run.tracer = tracer.events, tracer
+        if run.failure:
+            return run
+        run.stage = "done"
+        self.collect(run, result, roles, before)
+        changed_given = [k for k, v in before.items() if differs(v, given[k])]
+        after = flatten(pool_only(pool, given))
+        changed_handed = [k for k, v in handed.items() if k in after and differs(v, after[k])]
+        if run.updates:
+            changed_given = [k for k in changed_given if k in ("X", "Y")]
+        run.changed = changed_given + changed_handed
+        if self.both is None and self.backward is not None and not run.updates:
+            result, failure = attempt(lambda: self.run_backward(roles, pool))
+            if failure is None:
+                again = Run()
+                self.collect(again, result, roles, before)
+                run.repeated = again.gradients
+        return run
+
+    def collect(self, run: Run, result: Any, roles: dict[str, Any], before: dict[str, Any]) -> None:
+        """The gradients in what backward returned, or in the change of the parameters."""
+        function = self.backward or self.both
+        assert function is not None
+        names = result_names(function)
+        if self.both is not None:
+            result, names = gradients_part(result, names)
+        found, problems = named_gradients(result, names, self.values_now(before))
+        run.problems += problems
+        changed = {
+            k: v for k, v in self.current(roles).items() if k in before and differs(before[k], v)
+        }
+        if not any("d" + k in found for k in before) and changed:
+            run.updates = True
+            for k, v in changed.items():
+                if np.shape(v) == before[k].shape:
+                    found["d" + k] = (before[k] - v) / self.learning_rate
+                else:
+                    run.problems.append(
+                        f"{k} has shape {before[k].shape} before the update and {np.shape(v)} after it"
+                    )
+        elif updated_parameters(found, before):
+            run.updates = True
+            for k in [k for k in found if k[1:] in before]:
+                found[k] = (before[k[1:]] - found[k]) / self.learning_rate
+        run.gradients |= found
+
+    def values_now(self, before: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in before.items() if k not in ("X", "Y")}
+
+    def current(self, roles: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as they are now."""
+        return flatten(roles["params"], self.prefix)
+
+
+class ObjectSubject(Subject):
+    """One object that holds its parameters and has methods for forward, cost and backward."""
+
+    def __init__(
+        self,
+        holder: Any,
+        X: Any,
+        Y: Any,
+        *,
+        forward: str | None = None,
+        cost: str | Callable[..., Any] | None = None,
+        backward: str | None = None,
+        both: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+        upstream: bool = False,
+    ):
+        self.holder = holder
+        super().__init__({}, X, Y, extra=extra)
+        self.names = {"forward": forward, "cost": cost, "backward": backward, "both": both}
+        self.params = parameters_in(holder)
+        rate = next(
+            (
+                v
+                for k, v in vars(holder).items()
+                if role_of(k) == "lr" and isinstance(v, float) and v
+            ),
+            None,
+        )
+        if rate is not None:
+            self.learning_rate = rate
+
+    def container(self, values: Mapping[str, Any]) -> Any:
+        new = copy.deepcopy(self.holder)
+        for path, value in values.items():
+            put(new, path, value)
+        for role, name in self.names.items():
+            setattr(self, role, getattr(new, name) if isinstance(name, str) else name)
+        return new
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        kind = type(self.holder)
+        return [getattr(kind, n) if isinstance(n, str) else n for n in self.names.values() if n]
+
+    def pool(self, values: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def current(self, roles: dict[str, Any]) -> dict[str, Any]:
+        return parameters_in(roles["params"])
+
+    def collect(self, run: Run, result: Any, roles: dict[str, Any], before: dict[str, Any]) -> None:
+        super().collect(run, result, roles, before)
+        own = parameters_in(roles["params"], gradients=True)
+        for path, value in own.items():
+            name = parameter_meant(path, list(self.values_now(before)))
+            key = f"d{name}"
+            base = path.rpartition(".")[0]
+            if name is None or path in before or key in run.gradients and not run.updates:
+                continue
+            same = [k for k in before if k.rpartition(".")[0] == base]
+            if name not in same and same:
+                name = parameter_meant(path, same)
+            if name is not None and path not in self.params:
+                if run.updates:
+                    run.updates = False
+                run.gradients[f"d{name}"] = value
+
+
+def is_nested(x: Any) -> bool:
+    return isinstance(x, Mapping | list | tuple)
+
+
+def batch_of(X: Any, Y: Any) -> int:
+    """The number of examples: the length that X and Y share."""
+    x = np.shape(X)
+    if Y is None or not x:
+        return x[-1] if x else 1
+    shared = [n for n in np.shape(Y) if n in x and n > 1]
+    return shared[-1] if shared else (x[-1] if len(x) > 1 else x[0])
+
+
+def differs(a: Any, b: Any) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape != b.shape or not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+
+
+def pool_only(pool: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in pool.items() if k not in given}
+
+
+def loss_in(result: Any) -> Any:
+    """The one number in what a cost function returned."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    for part in parts:
+        if np.size(getattr(part, "data", part)) == 1 and not isinstance(part, str | dict):
+            return part
+    if len(parts) and parts[0] is not None:
+        first = getattr(parts[0], "data", parts[0])
+        raise ValueError(f"the cost has shape {np.shape(first)}: expected one number")
+    raise ValueError("the cost function returned None: expected one number")
+
+
+def is_arraylike(x: Any) -> bool:
+    return isinstance(x, np.ndarray | Tensor) and x.ndim > 0
+
+
+def take_result(
+    result: Any,
+    function: Callable[..., Any],
+    roles: dict[str, Any],
+    pool: dict[str, Any],
+    values: Mapping[str, Any],
+) -> None:
+    """Sort what forward returned: the output, the cache, and everything by its name."""
+    names = result_names(function)
+    if result is None:
+        return
+    parts = list(result) if isinstance(result, tuple) else [result]
+    if len(names) != len(parts):
+        names = [None] * len(parts)
+    for name, part in zip(names, parts):
+        if name is not None:
+            pool[name] = part
+    arrays = [(n, p) for n, p in zip(names, parts) if is_arraylike(p)]
+    others = [p for p in parts if not is_arraylike(p)]
+    if others and not (len(others) == 1 and others[0] is roles["params"]):
+        roles["cache"] = others[0] if not isinstance(others[0], float) else roles.get("cache")
+    for other in others:
+        if isinstance(other, Mapping):
+            pool |= {k: v for k, v in other.items() if k not in pool}
+    if len(arrays) > 1 and not others:
+        roles["cache"] = tuple(p for _, p in arrays)
+    if isinstance(result, list):
+        roles["cache"] = result
+        arrays = [(None, p) for p in flatten_arrays(result)]
+    if not arrays and others and isinstance(others[0], Mapping):
+        arrays = [(k, v) for k, v in others[0].items() if is_arraylike(v)]
+        named = [(k, v) for k, v in arrays if role_of(k) == "output" and k.lower()[0] != "z"]
+        arrays = named or arrays
+    good = [(n, p) for n, p in arrays if n and role_of(n) == "output" and n.lower()[0] != "z"]
+    if good and len(parts) > 2:
+        arrays = good
+    if arrays:
+        first = len(parts) == 2 or (len(arrays) > 1 and role_of(str(arrays[0][0])) == "output")
+        numbered = all(n and n[-1].isdigit() for n, _ in arrays)
+        roles["output"] = arrays[0 if first and not numbered else -1][1]
+        if len(parts) <= 2 and is_arraylike(parts[0]):
+            roles["output"] = parts[0]
+
+
+def flatten_arrays(x: Any) -> list[Any]:
+    if is_arraylike(x):
+        return [x]
+    if isinstance(x, list | tuple):
+        return [a for part in x for a in flatten_arrays(part)]
+    return []
+
+
+def gradients_part(result: Any, names: list[str | None]) -> tuple[Any, list[str | None]]:
+    """What is left of ``(loss, gradients...)`` without the loss."""
+    if not isinstance(result, tuple | list):
+        return result, names
+    keep = [
+        i
+        for i, part in enumerate(result)
+        if not (np.ndim(part) == 0 and not isinstance(part, dict | list | tuple))
+    ]
+    parts = [result[i] for i in keep]
+    names = [names[i] for i in keep] if len(names) == len(result) else [None] * len(keep)
+    if len(parts) == 1 and not is_arraylike(parts[0]):
+        return parts[0], []
+    return tuple(parts), names
+
+
+def named_gradients(
+    result: Any, names: list[str | None], params: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The gradients in a dictionary, a sequence or one array, by the parameter that they belong to."""
+    if result is None:
+        return {}, []
+    if is_arraylike(result) or isinstance(result, np.floating | float):
+        result = (result,)
+    if isinstance(result, tuple | list) and len(names) == len(result) and any(names):
+        flat: dict[str, Any] = {}
+        for i, (name, part) in enumerate(zip(names, result)):
+            if isinstance(part, Mapping | list | tuple) and (
+                isinstance(part, Mapping) or len(result) == 1
+            ):
+                flat |= flatten(part)
+            else:
+                flat |= flatten(part, name or f"[{i}]")
+    else:
+        flat = flatten(result)
+    found: dict[str, Any] = {}
+    left: list[tuple[str, Any]] = []
+    for key, value in flat.items():
+        name = parameter_meant(key, list(params)) or parameter_meant(plain(key), list(params))
+        inner = intermediate_meant(key)
+        if name is not None and f"d{name}" not in found:
+            found[f"d{name}"] = value
+        elif inner is not None:
+            found[inner] = value
+        else:
+            left.append((key, value))
+    unclaimed = [p for p in params if f"d{p}" not in found]
+    if left and unclaimed:
+        found |= by_position(left, unclaimed, params)
+    if not any(f"d{p}" in found for p in params) and flat:
+        return found, [
+            "none of the returned values could be matched with a parameter by name or shape: "
+            + ", ".join(f"{k} {np.shape(v)}" for k, v in list(flat.items())[:6])
+        ]
+    return found, []
+
+
+def by_position(
+    left: list[tuple[str, Any]], unclaimed: list[str], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Unnamed gradients in the order of the parameters, or backwards, or where only one shape fits."""
+    shapes = [np.shape(params[p]) for p in unclaimed]
+    given = [np.shape(v) for _, v in left]
+    if len(left) == len(unclaimed):
+        if given == shapes:
+            return {f"d{p}": v for p, (_, v) in zip(unclaimed, left)}
+        if given[::-1] == shapes:
+            return {f"d{p}": v for p, (_, v) in zip(unclaimed, left[::-1])}
+        pairs = [  # (dW, db) of the last layer first
+            p for i in range(len(unclaimed) - 2, -1, -2) for p in unclaimed[i : i + 2]
+        ]
+        if len(pairs) == len(left) and [np.shape(params[p]) for p in pairs] == given:
+            return {f"d{p}": v for p, (_, v) in zip(pairs, left)}
+        if sorted(given) != sorted(shapes) and len(set(shapes)) == len(shapes):
+            return {f"d{p}": v for p, (_, v) in zip(unclaimed, left)}
+    if len(set(shapes)) == len(shapes):
+        return {
+            f"d{p}": next(v for _, v in left if np.shape(v) == s)
+            for p, s in zip(unclaimed, shapes)
+            if given.count(s) == 1
+        }
+    return {}
+
+
+def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether what was returned under the parameters' names are new parameters, not gradients."""
+    pairs = [
+        (np.ravel(np.asarray(before[k[1:]], float)), np.ravel(np.asarray(v, float)))
+        for k, v in found.items()
+        if k[1:] in before and np.shape(v) == before[k[1:]].shape
+    ]
+    if not pairs:
+        return False
+    a, b = np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
+    size = np.linalg.norm(a) * np.linalg.norm(b)
+    return bool(size and np.all(np.isfinite(b)) and a @ b / size > 0.9)
+
+
+# --- objects --------------------------------------------------------------------------------------
+
+
+def parameters_in(holder: Any, gradients: bool = False, depth: int = 4) -> dict[str, Any]:
+    """The float arrays that an object holds, by path; ``gradients``: also those that look like them."""
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+
+    def visit(value: Any, path: str, left: int) -> None:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            found[path] = value
+        elif id(value) in seen or left == 0:
+            return
+        elif isinstance(value, Mapping | list | tuple):
+            seen.add(id(value))
+            pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+            for k, v in list(pairs):
+                visit(v, f"{path}[{k!r}]" if not isinstance(k, str) else f"{path}['{k}']", left - 1)
+        elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+            seen.add(id(value))
+            for k, v in list(vars(value).items()):
+                visit(v, f"{path}.{k}" if path else k, left - 1)
+
+    if hasattr(holder, "__dict__"):
+        seen.add(id(holder))
+        for k, v in list(vars(holder).items()):
+            visit(v, k, depth)
+    if gradients:
+        return found
+    return {k: v for k, v in found.items() if not looks_like_gradient(k, found)}
+
+
+def looks_like_gradient(path: str, among: Mapping[str, Any]) -> bool:
+    meant = parameter_meant(path, [p for p in among if p != path])
+    return meant is not None and plain(meant) != plain(path)
+
+
+def put(holder: Any, path: str, value: Any) -> None:
+    """Set the array at ``path``, as `parameters_in` names it."""
+    room = {"holder": holder, "value": value}
+    exec(f"holder.{path} = value", room)
