@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import tinygrad_edu as tg
 from nn.checks import check_whole_number
-from nn.files import load_arrays, save_arrays
+from nn.files import check_arrays, load_arrays, save_arrays
 from nn.initializers import Initializer, initializer
 from tinygrad_edu import Tensor
 
@@ -106,7 +106,7 @@ class Module:
 shape (1, 2) and dtype float64
         """
         tensors = dict(self.named_parameters())
-        check_state(arrays, {name: tensor.data for name, tensor in tensors.items()}, source)
+        check_arrays(arrays, {name: tensor.data for name, tensor in tensors.items()}, source)
         for name, tensor in tensors.items():
             tensor.data = np.array(arrays[name])
 

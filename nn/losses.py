@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+import tinygrad_edu as tg
 from nn.manual import inside_0_1
 from tinygrad_edu import Tensor, rule
 
@@ -25,3 +28,118 @@ def binary_cross_entropy(AL: Any, Y: Any) -> Tensor:
     """
     A = guarded(AL)
     return -np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A))
+
+
+def binary_cross_entropy_with_logits(ZL: Any, Y: Any) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(ZL) and labels Y, exact for ZL of any size.
+
+    ZL, Y : (1, m), or any one shape. With ``log sigmoid(Z) = -softplus(-Z)`` the loss of an example
+    becomes ``softplus(Z) - Y Z``, and its derivative the course's dZ = A - Y.
+
+    >>> ZL = Tensor([[2.0, -1000.0]], requires_grad=True)
+    >>> cost = binary_cross_entropy_with_logits(ZL, np.array([[1.0, 1.0]]))
+    >>> cost.backward()
+    >>> round(cost.item(), 6), ZL.grad.round(6)
+    (500.063464, array([[-0.059601, -0.5     ]]))
+    """
+    Y = _like(Y, "Y", ZL, "ZL")
+    return np.mean(tg.softplus(ZL) - Y * ZL)
+
+
+def cross_entropy(logits: Any, labels: Any, axis: int) -> Tensor:
+    """The cost ``-mean(log softmax(logits)[label])`` over the examples; its dZ is (A - Y) / m.
+
+    The classes lie along ``axis``: logits (n_classes, m) with axis 0, or (m, n_classes) with axis 1.
+    ``labels`` are whole numbers from 0, (m,), or one row of targets for each example, such as
+    one-hot vectors, in the shape of ``logits``. ValueError for a label outside the classes.
+
+    >>> logits = Tensor([[2.0, 0.0], [0.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    >>> cost = cross_entropy(logits, [0, 2], axis=0)
+    >>> cost.backward()
+    >>> round(cost.item(), 6), logits.grad.round(3)
+    (0.669104, array([[-0.107,  0.167],
+           [ 0.053,  0.167],
+           [ 0.053, -0.333]]))
+    """
+    T = targets(labels, logits.shape, axis, logits.dtype)
+    return -np.sum(T * tg.log_softmax(logits, axis)) / (logits.size // logits.shape[axis])
+
+
+def mean_squared_error(A: Any, Y: Any) -> Tensor:
+    """The cost ``mean((A - Y)^2)`` over all numbers; A and Y of one shape.
+
+    >>> mean_squared_error(Tensor([[1.0, 2.0]]), np.array([[1.0, 4.0]])).item()
+    2.0
+    """
+    difference = A - _like(Y, "Y", A, "A")
+    return np.mean(difference * difference)
+
+
+def l2_penalty(weights: Iterable[Any] | Mapping[str, Any], strength: float) -> Tensor:
+    """``strength / 2 * (sum of the squares of all weights)``, to be added to a cost.
+
+    Its gradient, ``strength * W``, pulls every weight towards zero. The course's lambda is
+    ``strength * m``, and it leaves the biases out.
+
+    >>> l2_penalty([Tensor([1.0, 2.0]), Tensor([[3.0]])], 0.1).item()
+    0.7000000000000001
+    """
+    tensors = list(weights.values()) if isinstance(weights, Mapping) else list(weights)
+    if not tensors:
+        raise ValueError("weights is empty: expected the Tensors whose size is to cost something")
+    squares = np.sum(tensors[0] * tensors[0])
+    for W in tensors[1:]:
+        squares = squares + np.sum(W * W)
+    return squares * (strength / 2)
+
+
+def targets(labels: Any, shape: tuple[int, ...], axis: int, dtype: Any) -> Any:
+    """One-hot columns (axis 0) or rows (axis 1) in the shape of the scores, from class numbers.
+
+    What has that shape already is returned as it is. ValueError for a label outside the classes.
+
+    >>> targets([2, 0], (2, 3), 1, float)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    >>> targets([2, 3], (2, 3), 1, float)
+    Traceback (most recent call last):
+        ...
+    ValueError: labels has the label 3 at position 1: the 3 classes are 0 to 2
+    """
+    if not hasattr(labels, "shape"):
+        labels = np.asarray(labels)
+    n, others = shape[axis], shape[:axis] + shape[axis:][1:]
+    if labels.shape == shape and (n > 1 or labels.dtype.kind == "f"):
+        return labels
+    numbers: NDArray[Any] = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
+    if numbers.shape != others and numbers.size == np.prod(others) and 1 in numbers.shape:
+        numbers = numbers.reshape(others)  # (1, m), as the course has its labels
+    if numbers.shape != others:
+        raise ValueError(
+            f"labels has shape {numbers.shape}, but the scores have shape {shape} with the classes "
+            f"along axis {axis}: expected one label for each example, {others}, or targets {shape}"
+        )
+    if numbers.dtype.kind not in "iu":
+        raise TypeError(
+            f"labels has dtype {numbers.dtype}: expected whole numbers, the classes from 0"
+        )
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= n):
+        where = np.flatnonzero((numbers < 0) | (numbers >= n))[0]
+        raise ValueError(
+            f"labels has the label {numbers.flat[where]} at position {where}: "
+            f"the {n} classes are 0 to {n - 1}"
+        )
+    hot = np.zeros(shape, dtype)
+    np.put_along_axis(hot, np.expand_dims(numbers, axis), 1, axis)
+    return hot
+
+
+def _like(Y: Any, name: str, A: Any, other: str) -> Any:
+    """``Y`` as an array of A's shape: another one would be broadcast, and the cost be wrong."""
+    if not hasattr(Y, "shape"):
+        Y = np.asarray(Y)
+    if Y.shape != A.shape:
+        raise ValueError(
+            f"{name} has shape {Y.shape} and {other} has shape {A.shape}: expected the same shape"
+        )
+    return Y

@@ -277,9 +277,10 @@ class Builder:
     def fold_leaves(self, unit: int) -> None:
         """Leave out the leaves that only units that are left out use."""
         for j, other in zip(self.inputs_of(unit), self.inputs_of(self.stands_for[unit])):
-            users = self.entries[j].users
-            unused = all(self.unit(user) in self.stands_for for user in users)
-            if self.entries[j].rule is None and j != other and unused:
+            entry = self.entries[j]
+            if entry.rule is not None or j == other:
+                continue
+            if all(self.unit(user) in self.stands_for for user in entry.users):
                 self.stands_for.setdefault(j, other)
 
     def left_out(self, i: int) -> bool:

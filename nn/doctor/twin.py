@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,11 @@ class Twin:
     @property
     def depth(self) -> int:
         return len(self.layers)
+
+    @property
+    def factor(self) -> Factor:
+        """What the sum of the losses is multiplied with."""
+        return SCALES[self.scale] * Factor(float(self.sign))
 
     def names(self) -> dict[str, str]:
         """From the learner's parameters to W1, b1, ..."""
@@ -129,17 +134,77 @@ USUAL = {  # how a cost is usually scaled
     "cross-entropy of classes": "1 / m",
     "squared error": "1 / (2 * m)",
 }
-SCALES: dict[str, Callable[[Any, Any], Any]] = {  # by m examples and n outputs
-    "1": lambda m, n: 1.0,
-    "1 / m": lambda m, n: 1 / m,
-    "1 / (2 * m)": lambda m, n: 0.5 / m,
-    "1 / 2": lambda m, n: 0.5,
-    "1 / (m * n)": lambda m, n: 1 / (m * n),
-    "1 / (2 * m * n)": lambda m, n: 0.5 / (m * n),
-    "2 / m": lambda m, n: 2 / m,
-    "1 / n": lambda m, n: 1 / n,
-    "2": lambda m, n: 2.0,
-    "1 / (2 * n)": lambda m, n: 0.5 / n,
+
+
+class Factor(NamedTuple):
+    """number * m**m_power * n**n_power, for m examples and n outputs.
+
+    >>> print(Factor(0.5, -1) * Factor(4.0, 0, 1), Factor(1.0, -1), Factor(-1.0))
+    2 * n / m 1 / m -1
+    """
+
+    number: float = 1.0
+    m_power: int = 0
+    n_power: int = 0
+
+    def __mul__(self, other: Any) -> Factor:
+        return Factor(*(self[0] * other[0], self[1] + other[1], self[2] + other[2]))
+
+    def over(self, other: Factor) -> Factor:
+        return self * Factor(1 / other[0], -other[1], -other[2])
+
+    def value(self, m: float, n: float) -> float:
+        return float(self.number * m**self.m_power * n**self.n_power)
+
+    def parts(self) -> tuple[list[Any], list[Any]]:
+        """The factors above and below the line of a fraction."""
+        above: list[Any] = []
+        below: list[Any] = []
+        size = abs(self.number)
+        if size < 1 and abs(1 / size - round(1 / size)) < 1e-12:
+            below.append(round(1 / size))
+        elif size != 1:
+            above.append(round(size) if size == round(size) else float(f"{size:.10g}"))
+        for name, p in (("m", self.m_power), ("n", self.n_power)):
+            (above if p > 0 else below).extend([name] * abs(p))
+        return above, below
+
+    def __str__(self) -> str:
+        above, below = (" * ".join(map(str, part)) for part in self.parts())
+        sign = "-" if self.number < 0 else ""
+        below = f"({below})" if " " in below else below
+        return sign + (f"{above or 1} / {below}" if below else above or "1")
+
+    def on(self, e: Any, m: Any, n: Any) -> Any:
+        """The factor times an expression, as one would write it."""
+        if self == Factor():
+            return e
+        above, below = self.parts()
+        for x in above:
+            e = {"m": m, "n": n}.get(x, x) * e
+        if below:
+            names = [{"m": m, "n": n}.get(x, x) for x in below]
+            divisor = names[0]
+            for x in names[1:]:
+                divisor = divisor * x
+            e = e / divisor
+        return -e if self.number < 0 else e
+
+
+SCALES = {
+    str(f): f
+    for f in (
+        Factor(1.0),
+        Factor(1.0, -1),
+        Factor(0.5, -1),
+        Factor(0.5),
+        Factor(1.0, -1, -1),
+        Factor(0.5, -1, -1),
+        Factor(2.0, -1),
+        Factor(1.0, 0, -1),
+        Factor(2.0),
+        Factor(0.5, 0, -1),
+    )
 }
 
 
@@ -356,7 +421,7 @@ def with_cost(
         if not np.all(np.isfinite(raw)) or not all(raw):
             continue
         for scale, by in SCALES.items():
-            plain = [r * by(*size) for r, size in zip(raw, sizes)]
+            plain = [r * by.value(*size) for r, size in zip(raw, sizes)]
             for sign in (1, -1):
                 off = [abs(loss - sign * p) / abs(p) for loss, p in zip(losses, plain)]
                 if max(off) < CLOSE:
@@ -410,19 +475,12 @@ def raw_cost(twin: Twin, known: dict[str, Tensor], about: dict[str, Any]) -> Ten
     return COSTS[twin.cost](about["output"], known.get("Y"))
 
 
-def total_scale(twin: Twin, about: Mapping[str, Any]) -> float:
-    return twin.sign * float(SCALES[twin.scale](about["m"], about["n"]))
-
-
-def decay_factor(twin: Twin, about: Mapping[str, Any]) -> float:
-    return twin.decay / about["m"] if twin.decay_mean else twin.decay
-
-
 def true_gradients(twin: Twin, probe: Probe, which: int) -> dict[str, Any]:
     """Of the twin's cost, by d + the learner's parameter."""
     known, about = tensors(twin, probe, which)
     mine = {theirs: known[ours] for theirs, ours in twin.names().items()}
-    scale, decay = total_scale(twin, about), decay_factor(twin, about)
+    scale = twin.factor.value(about["m"], about["n"])
+    decay = twin.decay / about["m"] if twin.decay_mean else twin.decay
     found = gradients(raw_cost(twin, known, about), list(mine.values()))
     weights = {layer.weight for layer in twin.layers}
     return {
@@ -431,11 +489,13 @@ def true_gradients(twin: Twin, probe: Probe, which: int) -> dict[str, Any]:
     }
 
 
-def formulas(twin: Twin, probe: Probe) -> tuple[list[tuple[str, Expression]], dict[str, Any]]:
-    """The backward pass of the raw cost, (name, expression) from the output to the input."""
+def formulas(twin: Twin, probe: Probe) -> list[tuple[str, Expression]]:
+    """The backward pass, (name, expression) from the output to the input, for the gradient ``U`` of
+    the output; without scale and decay."""
     known, about = tensors(twin, probe, 0)
-    derived = derive(raw_cost(twin, known, about))
-    return [(line.name, line.expression) for line in derived.backward], derived.expressions
+    A = about["output"]
+    seed = Tensor(np.ones(A.shape), name="U")
+    return [(line.name, line.expression) for line in derive(np.sum(A * seed)).backward]
 
 
 def environment(twin: Twin, probe: Probe, which: int, rate: float) -> dict[str, Any]:
@@ -443,6 +503,6 @@ def environment(twin: Twin, probe: Probe, which: int, rate: float) -> dict[str, 
     known, about = tensors(twin, probe, which)
     room = {name: np.asarray(t.data) for name, t in known.items()}
     room |= {"m": float(about["m"]), "n": float(about["n"]), "learning_rate": rate}
-    if "m" not in room:
-        room["m"] = float(about["m"])
+    if twin.decay:
+        room["lambda_"] = twin.decay
     return room

@@ -1,0 +1,459 @@
+"""From the output to the input: which quantity is wrong by itself, and which only follows.
+
+Errors travel only towards the input. Layer by layer the learner's numbers are explained by the right
+formulas, applied to what he had computed so far, with as few changes as possible; what he computed,
+even wrong, is then taken over for the next layer. So each quantity is judged on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.hypotheses import Change, Room, changes_of, evaluate, right_formulas
+from nn.doctor.sandbox import Event
+from nn.doctor.twin import Factor, Twin, environment
+from nn.doctor.twin import formulas as derived_formulas
+
+FITS = 1e-9  # a hypothesis has to give the learner's numbers as exactly as this
+APART = 1e-6  # and the right formula has to be off by more than this
+UNEXPLAINED = 4.0
+BEAM = 24
+
+Pair = tuple[Any, Any]  # of the two probes
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is known of one quantity after the search."""
+
+    name: str
+    value: Pair
+    causes: tuple[Change, ...] = ()  # several: indistinguishable
+    unexplained: bool = False
+    seen: bool = False  # the learner's own array, not one inferred from what follows
+    right: Pair | None = None  # by the right formula from what the learner had
+    formula: Any = None
+    error: float = 0.0  # how exactly the explanation fits
+
+
+@dataclass
+class State:
+    cost: float
+    values: tuple[dict[str, Any], dict[str, Any]]
+    marks: tuple[Mark, ...] = ()
+
+    def with_mark(self, mark: Mark, cost: float) -> State:
+        values = tuple(dict(v, **{mark.name: x}) for v, x in zip(self.values, mark.value))
+        return State(self.cost + cost, (values[0], values[1]), (*self.marks, mark))
+
+
+@dataclass
+class Explanation:
+    """The best explanation of all the learner's gradients."""
+
+    marks: list[Mark]
+    cost: float
+    inner: Factor
+    outer: Factor
+    common: Factor
+    alternatives: list[list[Mark]] = field(default_factory=list)
+
+
+def close(a: Any, b: Any, tolerance: float = FITS) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    with np.errstate(all="ignore"):
+        size = np.abs(a).max() if a.size else 0.0
+        return bool(np.abs(a - b).max() <= tolerance * max(size, 1e-12)) if a.size else True
+
+
+def both_close(a: Pair, b: Pair, tolerance: float = FITS) -> bool:
+    return close(a[0], b[0], tolerance) and close(a[1], b[1], tolerance)
+
+
+def pair_up(events: Sequence[Sequence[Event]]) -> list[tuple[Event, Event]]:
+    """The same assignments in the two runs."""
+
+    def keyed(seen: Sequence[Event]) -> dict[tuple[Any, ...], Event]:
+        counts: dict[tuple[Any, ...], int] = {}
+        found = {}
+        for e in seen:
+            key = (e.function, e.line, e.name)
+            counts[key] = counts.get(key, 0) + 1
+            found[(*key, counts[key])] = e
+        return found
+
+    first, second = keyed(events[0]), keyed(events[1])
+    return [(e, second[k]) for k, e in first.items() if k in second]
+
+
+class Peel:
+    """The search for one twin, one convention, and the learner's gradients on two probes."""
+
+    def __init__(
+        self,
+        twin: Twin,
+        bases: tuple[dict[str, Any], dict[str, Any]],
+        derived: list[tuple[str, Any]],
+        observed: Mapping[str, Pair],
+        traced: list[tuple[Event, Event]],
+        inner: Factor,
+        outer: Factor,
+        tolerance: float,
+    ):
+        self.twin, self.observed, self.tolerance = twin, observed, tolerance
+        self.bases = bases
+        self.traced = [(a.value, b.value) for a, b in traced]
+        self.room = Room(twin, bases[0], inner, outer)
+        self.lines = right_formulas(self.room, derived)
+        self.formula = dict(self.lines)
+        self.shapes = {name: (np.shape(f.value)) for name, f in self.lines}
+        for name, f in self.lines:
+            self.room.add(name, f.value)
+        self.known = {name: [n for n, _ in self.lines[:i]] for i, (name, _) in enumerate(self.lines)}
+        self.cache: dict[str, list[Change]] = {}
+
+    def changes(self, name: str) -> list[Change]:
+        if name not in self.cache:
+            self.cache[name] = changes_of(name, self.formula[name], self.room, self.known[name])
+            for values in self.bases:
+                x = values["X"]
+                values.setdefault("n_x", float(x.shape[self.twin.features]))
+        return self.cache[name]
+
+    def value(self, formula: Any, state: State) -> Pair | None:
+        try:
+            with np.errstate(all="ignore"):
+                found = tuple(evaluate(formula, {**b, **v}) for b, v in zip(self.bases, state.values))
+        except (ValueError, TypeError, KeyError, IndexError, np.linalg.LinAlgError):
+            return None
+        return found[0], found[1]
+
+    def blocks(self) -> Iterator[list[str]]:
+        """The hidden quantities and the seen ones after them, up to the next hidden one."""
+        block: list[str] = []
+        for name, _ in self.lines:
+            if block and name[1] in "ZAH" and block[-1][1] in "Wb":
+                yield block
+                block = []
+            block.append(name)
+        yield block
+
+    def run(self, limit: float) -> list[State]:
+        states = [State(0.0, ({}, {}))]
+        for block in self.blocks():
+            found: list[State] = []
+            for state in states:
+                if not found or state.cost < min(s.cost for s in found) + 1:
+                    found += self.explain(block, state)
+            found.sort(key=lambda s: s.cost)
+            states = merged([s for s in found if s.cost <= found[0].cost + 0.6])[:BEAM]
+            if states[0].cost > limit:
+                return []
+        return states
+
+    # --- one block
+
+    def explain(self, block: list[str], state: State) -> list[State]:
+        observed = self.with_traced(block, state)
+        for budget in (0, 1, 2):
+            found = list(self.search(block, state, observed, budget))
+            if found:
+                best = min(s.cost for s in found)
+                return [s for s in found if s.cost <= best + 0.3]
+        return list(self.give_up(block, state, observed))
+
+    def with_traced(self, block: list[str], state: State) -> dict[str, Pair]:
+        """The observed quantities, with hidden ones that were seen being assigned."""
+        observed = {n: self.observed[n] for n in block if n in self.observed}
+        hidden = [n for n in block if n not in observed]
+        dZ = next((n for n in hidden if n[1] == "Z"), None)
+        if dZ is None or not self.traced:
+            return observed
+        layer = dZ[2:]
+        right = self.chain(hidden, state)
+        if right is None:
+            return observed
+        followers = [n for n in block if n in observed and n[1] in "Wb" and n[2:] == layer]
+        candidates = [
+            p
+            for p in self.traced
+            if np.shape(p[0]) == self.shapes[dZ] and np.shape(p[1]) == np.shape(right[dZ][1])
+        ]
+        if not any(both_close(p, right[dZ]) for p in candidates):
+            for p in candidates:
+                with_dZ = State(0, tuple(dict(v, **{dZ: x}) for v, x in zip(state.values, p)))  # type: ignore[arg-type]
+                results = [self.value(self.formula[n], with_dZ) for n in followers]
+                if any(
+                    r is not None and both_close(r, observed[n])
+                    for n, r in zip(followers, results)
+                    if np.size(observed[n][0]) > 1 or len(followers) == 1
+                ):
+                    observed[dZ] = p
+                    break
+            else:
+                return observed
+        else:
+            observed[dZ] = next(p for p in candidates if both_close(p, right[dZ]))
+            return observed
+        for name in hidden:
+            if name != dZ and any(both_close(p, right[name]) for p in self.traced):
+                observed[name] = right[name]
+        return observed
+
+    def chain(self, names: list[str], state: State) -> dict[str, Pair] | None:
+        """The right values of these quantities from what the learner had before them."""
+        found: dict[str, Pair] = {}
+        for name in names:
+            value = self.value(self.formula[name], state)
+            if value is None:
+                return None
+            found[name] = value
+            state = state.with_mark(Mark(name, value), 0)
+        return found
+
+    def search(
+        self, block: list[str], state: State, observed: Mapping[str, Pair], budget: int
+    ) -> Iterator[State]:
+        """The explanations of a block with exactly ``budget`` changes."""
+        if not block:
+            if budget == 0:
+                yield state
+            return
+        name, rest = block[0], block[1:]
+        right = self.value(self.formula[name], state)
+        if right is None:
+            return
+        if name in observed:
+            given = observed[name]
+            if both_close(given, right, self.tolerance):
+                mark = Mark(name, given, seen=True, right=right, formula=self.formula[name],
+                            error=gap(given, right))
+                yield from self.search(rest, state.with_mark(mark, 0), observed, budget)
+            elif budget:
+                mark2 = self.named(name, given, right, state)
+                if mark2 is not None:
+                    cost = self.price(mark2, state)
+                    yield from self.search(rest, state.with_mark(mark2, cost), observed, budget - 1)
+            return
+        mark = Mark(name, right, right=right, formula=self.formula[name])
+        yield from self.search(rest, state.with_mark(mark, 0), observed, budget)
+        if budget:
+            for value, causes in self.hidden_changes(name, right, state):
+                mark = Mark(name, value, tuple(causes), right=right, formula=self.formula[name])
+                cost = self.price(mark, state) + (0.0 if self.was_seen(value) else 0.25)
+                yield from self.search(rest, state.with_mark(mark, cost), observed, budget - 1)
+
+    def was_seen(self, value: Pair) -> bool:
+        return not self.traced or any(both_close(p, value) for p in self.traced)
+
+    def price(self, mark: Mark, state: State) -> float:
+        """A mistake that was made before, in another layer, is the less surprising."""
+        kinds = {(m.name[1], c.kind) for m in state.marks for c in m.causes}
+        again = any((mark.name[1], c.kind) in kinds for c in mark.causes)
+        partner = any(
+            m.name[2:] == mark.name[2:] and {m.name[1], mark.name[1]} == {"W", "b"}
+            and {c.kind for c in m.causes} & {c.kind for c in mark.causes}
+            for m in state.marks
+        )
+        return 0.55 if again or partner else 1.0
+
+    def named(self, name: str, given: Pair, right: Pair, state: State) -> Mark | None:
+        """The changes that give the learner's numbers."""
+        if both_close(given, right, APART):
+            return None
+        causes, worst = [], 0.0
+        for change in [*self.changes(name), *measured(name, given, right, state, self)]:
+            if np.shape(change.formula.value) != np.shape(given[0]) and np.ndim(given[0]):
+                continue
+            value = self.value(change.formula, state)
+            if value is not None and both_close(given, value):
+                causes.append(change)
+                worst = max(worst, gap(given, value))
+        if not causes:
+            return None
+        return Mark(name, given, tuple(causes), seen=True, right=right,
+                    formula=self.formula[name], error=worst)
+
+    def hidden_changes(
+        self, name: str, right: Pair, state: State
+    ) -> Iterator[tuple[Pair, list[Change]]]:
+        """The different values that changes of a hidden quantity give."""
+        groups: list[tuple[Pair, list[Change]]] = []
+        for change in self.changes(name):
+            if np.shape(change.formula.value) != self.shapes[name]:
+                continue
+            value = self.value(change.formula, state)
+            if value is None or np.shape(value[1]) != np.shape(right[1]):
+                continue
+            if not (np.all(np.isfinite(value[0])) and np.all(np.isfinite(value[1]))):
+                continue
+            if both_close(value, right, APART):
+                continue
+            for known, causes in groups:
+                if both_close(known, value):
+                    causes.append(change)
+                    break
+            else:
+                groups.append((value, [change]))
+        yield from groups
+
+    def give_up(
+        self, block: list[str], state: State, observed: Mapping[str, Pair]
+    ) -> Iterator[State]:
+        """What is observed is taken as it is; what fits by the right formula or one change is said."""
+        for name in block:
+            right = self.value(self.formula[name], state)
+            if name in observed:
+                given = observed[name]
+                if right is not None and both_close(given, right, self.tolerance):
+                    mark, cost = Mark(name, given, seen=True, right=right,
+                                      formula=self.formula[name]), 0.0
+                else:
+                    found = self.named(name, given, right, state) if right is not None else None
+                    if found is not None:
+                        mark, cost = found, self.price(found, state)
+                    else:
+                        mark = Mark(name, given, unexplained=True, seen=True, right=right,
+                                    formula=self.formula[name])
+                        cost = UNEXPLAINED
+                if np.shape(given[0]) == self.shapes[name] or name[1] in "Wb":
+                    state = state.with_mark(mark, cost)
+                    continue
+                state = State(state.cost + cost, state.values, (*state.marks, mark))
+            if right is None:
+                return
+            state = state.with_mark(Mark(name, right, right=right, formula=self.formula[name]), 0)
+        yield state
+
+
+def gap(a: Pair, b: Pair) -> float:
+    """The relative difference."""
+    with np.errstate(all="ignore"):
+        return max(
+            float(np.abs(np.asarray(x) - y).max() / max(np.abs(y).max(), 1e-300))
+            if np.size(x)
+            else 0.0
+            for x, y in zip(a, b)
+        )
+
+
+def merged(states: list[State]) -> list[State]:
+    """Without states that say the same with the same numbers."""
+    kept: list[State] = []
+    for state in states:
+        for other in kept:
+            if len(other.marks) == len(state.marks) and all(
+                both_close(a.value, b.value) and {c.kind for c in a.causes} == {c.kind for c in b.causes}
+                for a, b in zip(other.marks, state.marks)
+            ):
+                break
+        else:
+            kept.append(state)
+    return kept
+
+
+def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> Iterator[Change]:
+    """Changes with one number in them that is measured: a factor, a part of W added, an updated W."""
+    if np.shape(given[0]) != np.shape(right[0]) or np.size(given[0]) < 2:
+        return
+    formula, room = peel.formula[name], peel.room
+    with np.errstate(all="ignore"):
+        ratio = [np.asarray(g, float).ravel() @ r.ravel() / (r.ravel() @ r.ravel())
+                 for g, r in zip(given, map(np.asarray, right))]
+    if not np.all(np.isfinite(ratio)):
+        return
+    number = float(ratio[0])
+    if np.isclose(ratio[0], ratio[1], rtol=1e-9) and number not in (0, 1, -1, 2, 0.5):
+        number = float(f"{number:.10g}")
+        yield Change("constant factor", f"{name} has a factor {number:g} too many", number * formula)
+    if name[1] in "Wb":
+        own = f"{name[1:]}"
+        rest = [np.asarray(g) - r for g, r in zip(given, right)]
+        for text, scale in (("", (1, 1)), (" / m", tuple(b["m"] for b in peel.bases))):
+            parts = []
+            for r, b, s in zip(rest, peel.bases, scale):
+                w = np.asarray(b[own])
+                parts.append(float(r.ravel() @ w.ravel() / (w.ravel() @ w.ravel())) * s)
+            if np.isclose(parts[0], parts[1], rtol=1e-8) and abs(parts[0]) > 1e-9:
+                k = float(f"{parts[0]:.10g}")
+                extra = k * room[own] / room["m"] if text else k * room[own]
+                yield Change(
+                    "regularisation",
+                    f"{name} has a term {k:g} * {own}{text} that the cost does not have",
+                    formula + extra,
+                )
+    if name[1] in "AZ" and f"W{int(name[2:]) + 1}" in formula.symbols():
+        W = f"W{int(name[2:]) + 1}"
+        dW = f"dW{int(name[2:]) + 1}"
+        if dW in room and all(dW in v for v in state.values):
+            shifted = formula.substitute({W: room[dW]})
+            parts2 = []
+            value = peel.value(shifted, state)
+            if value is None:
+                return
+            for g, r, d in zip(given, right, value):
+                parts2.append(float((np.asarray(g) - r).ravel() @ d.ravel() / (d.ravel() @ d.ravel())))
+            if np.isclose(parts2[0], parts2[1], rtol=1e-7) and parts2[0] < -1e-9:
+                k = float(f"{-parts2[0]:.10g}")
+                yield Change(
+                    "updated W",
+                    f"{name} is computed with {W} after its update ({W} - {k:g} * {dW}): take all "
+                    "gradients first, then update",
+                    formula.substitute({W: room[W] - k * room[dW]}),
+                )
+
+
+def conventions(twin: Twin, common: Sequence[Factor]) -> Iterator[tuple[Factor, Factor, float]]:
+    """(inner, outer, price): where the cost's factor is carried out, and a common factor of all."""
+    N = twin.factor
+    for c in [Factor(), *common]:
+        total = N * c
+        seen = []
+        for inner in (
+            N,
+            Factor(),
+            Factor(N.number),
+            Factor(1.0, N.m_power, N.n_power),
+            Factor(-1.0) if total.number < 0 else Factor(),
+            total,
+        ):
+            if inner in seen:
+                continue
+            seen.append(inner)
+            outer = total.over(inner)
+            price = 0.0 if inner in (N, Factor()) else 0.1
+            yield inner, outer, price + (0.9 if c != Factor() else 0.0)
+
+
+def explain(
+    twin: Twin,
+    probes: Sequence[Any],
+    observed: Mapping[str, Pair],
+    traced: list[tuple[Event, Event]],
+    rate: float,
+    common: Sequence[Factor] = (),
+    tolerance: float = FITS,
+) -> Explanation | None:
+    """The explanation of the learner's gradients with the fewest mistakes, over the conventions."""
+    bases = (environment(twin, probes[0], 0, rate), environment(twin, probes[1], 1, rate))
+    derived = derived_formulas(twin, probes[0])
+    best: Explanation | None = None
+    for inner, outer, price in conventions(twin, common):
+        limit = best.cost - price if best is not None else np.inf
+        if limit <= 0:
+            continue
+        peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance)
+        states = peel.run(limit)
+        if states and (best is None or states[0].cost + price < best.cost):
+            first = states[0]
+            ties = [list(s.marks) for s in states[1:] if s.cost <= first.cost + 1e-9]
+            best = Explanation(
+                list(first.marks), first.cost + price, inner, outer, peel.room.common, ties
+            )
+    return best
