@@ -19,7 +19,15 @@ from tinygrad_edu.backward import (
     pull_right,
 )
 from tinygrad_edu.mode import PAUSED, RECORDING, mode, within
-from tinygrad_edu.tensor import UFUNCS, Tensor, array_of, clock
+from tinygrad_edu.tensor import (
+    UFUNCS,
+    Tensor,
+    View,
+    array_of,
+    clock,
+    refuse_stale,
+    shares_memory,
+)
 
 TABLE: dict[str, Rule] = {}
 new = object.__new__
@@ -125,6 +133,8 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     needs, age, values, taken = False, -1, [], list(inputs)
     for i, x in enumerate(inputs):
         if isinstance(x, Tensor):
+            if x.__class__ is View:
+                refuse_stale(x)
             values.append(x._data)
             if not x._needs:
                 age = max(age, x._age)
@@ -143,10 +153,10 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
         data = entry.forward(*values)
     except Exception as error:
         raise explained(error, entry, inputs) from error
-    out = new(Tensor)
+    state = mode.get()
+    out = new(View if shares_memory(data, inputs[0]) and state.records else Tensor)
     out._data = data
     out._grad = out.name = out._gradient = None
-    state = mode.get()
     out._needs = needs and state.records
     out._order = next(clock)
     if not out._needs:

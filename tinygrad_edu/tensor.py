@@ -86,6 +86,8 @@ class Tensor:
         """The values. Assigning (``W.data -= step``) is for leaves, between two recordings."""
         if isinstance(self._data, np.generic):
             self._data = np.asarray(self._data)
+        if self.__class__ is View:
+            refuse_stale(self)
         return self._data
 
     @data.setter
@@ -319,6 +321,38 @@ class Tensor:
         if self._rule is not None:
             raise TypeError(f"{self.describe()} was computed: pickle its detach() or its data.")
         return _rebuild, (self._data, self._needs, self.name)
+
+
+class View(Tensor):
+    """A Tensor that shares its memory with the one it was taken from, as ``x[0]`` does.
+
+    In NumPy it would see what is written into ``x`` later. Here writing makes a new array, so from
+    then on the view is out of date, and using it is an error.
+    """
+
+    __slots__ = ()
+
+
+def refuse_stale(view: Tensor) -> None:
+    """An error if something was written into what ``view`` was taken from, since it was taken."""
+    x = view
+    while x.__class__ is View and x._rule is not None:
+        source = x._inputs[0]
+        if source._order < x._order:
+            raise RuntimeError(
+                f"{view.describe()} was taken from {source.describe()}, which has been written into "
+                "since: take it again after writing, or take a copy() before."
+            )
+        x = source
+
+
+def shares_memory(data: Any, x: Any) -> bool:
+    """Whether an operation on ``x`` gave a view of its memory instead of an array of its own."""
+    if not isinstance(x, Tensor) or not isinstance(data, np.ndarray):
+        return False
+    own = x._data
+    base = data.base
+    return data is own or (base is not None and (base is own or base is own.base))
 
 
 def _rebuild(data: Any, requires_grad: bool, name: str | None) -> Tensor:

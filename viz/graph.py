@@ -66,34 +66,51 @@ def read(root: Tensor, names: Mapping[str, Any] | None = None) -> list[Entry]:
     """
     called = {id(value): name for name, value in (names or {}).items() if hasattr(value, "shape")}
     entries: list[Entry] = []
-    place: dict[int, int | None] = {id(root): None}  # None: begun, its inputs are not done yet
-    alive: list[Any] = []  # an array's id is its own only while it lives
+    place: dict[int, int] = {}
+    for value in in_order_of_creation(history(root)):
+        for x in [*tensors_of(value), value]:
+            if id(x) not in place and (x is value or getattr(x, "rule", None) is None):
+                if not is_number(x):
+                    entry = entry_of(x, place, entries, called)
+                    place[id(x)] = len(entries)
+                    entries.append(entry)
+    for i, entry in enumerate(entries):
+        for j in entry.operands:
+            entries[j].users.append(i)
+    find_layers(entries)
+    return entries
+
+
+def history(root: Tensor) -> list[Any]:
+    """Everything that ``root`` was computed from, inputs first; ValueError for a cycle."""
+    found: list[Any] = []
+    done = {id(root): False}
     stack = [(root, iter(tensors_of(root)))]
     while stack:
         tensor, rest = stack[-1]
         for child in rest:
             if is_number(child):
                 continue
-            if id(child) not in place:
-                place[id(child)] = None
-                alive.append(child)
+            if id(child) not in done:
+                done[id(child)] = False
                 stack.append((child, iter(tensors_of(child))))
                 break
-            if place[id(child)] is None:
+            if not done[id(child)]:
                 raise ValueError(
                     f"{describe(child)} was computed from itself: a graph with a cycle cannot be"
                     " drawn, and has no gradient either."
                 )
         else:
             stack.pop()
-            entry = entry_of(tensor, place, entries, called)
-            place[id(tensor)] = len(entries)
-            entries.append(entry)
-    for i, entry in enumerate(entries):
-        for j in entry.operands:
-            entries[j].users.append(i)
-    find_layers(entries)
-    return entries
+            done[id(tensor)] = True
+            found.append(tensor)
+    return found
+
+
+def in_order_of_creation(found: list[Any]) -> list[Any]:
+    """The computed tensors as the program computed them, which shows what repeats; a lone leaf."""
+    computed = [value for value in found if getattr(value, "rule", None) is not None]
+    return sorted(computed, key=lambda tensor: -tensor._order) or found
 
 
 def is_number(value: Any) -> bool:
@@ -113,7 +130,7 @@ def tensors_of(value: Any) -> list[Any]:
 
 
 def entry_of(
-    value: Any, place: Mapping[int, int | None], entries: list[Entry], called: Mapping[int, str]
+    value: Any, place: Mapping[int, int], entries: list[Entry], called: Mapping[int, str]
 ) -> Entry:
     entry = Entry(value, clean(called.get(id(value)) or getattr(value, "name", None) or ""))
     if entry.rule is not None:
@@ -122,7 +139,7 @@ def entry_of(
                 entry.operands.append(len(entries))
                 entries.append(Entry(x, role="constant"))
             else:
-                entry.operands.append(place[id(x)])  # type: ignore[arg-type]
+                entry.operands.append(place[id(x)])
         entry.depth = 1 + max([entries[i].depth for i in entry.operands], default=0)
         entry.settings = settings_of(value)
     elif entry.needs_gradient:
@@ -228,10 +245,11 @@ def find_layers(entries: list[Entry]) -> None:
             entry.layer = min(weights)
             opened.setdefault(entry.layer, []).append(i)
         elif len(layers) == 1 and (layer := layers.pop()) and layer not in closed:
-            goes_on = i <= last.get(layer, -1) or entry.shape == entries[data[0]].shape
+            activation = entry.rule.name not in ARITHMETIC and len(entry.operands) == 1
+            goes_on = i <= last.get(layer, -1) or own or activation
             if goes_on and all(keys[j] in ("", layer) for j in own):
                 entry.layer = layer
-                if entry.rule.name not in ARITHMETIC:
+                if activation:
                     active.add(layer)
                 if layer in active and i >= last.get(layer, -1):
                     closed.add(layer)

@@ -216,7 +216,11 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
         # half of the operands are recent ones, so that programs get deep
         places = [len(pool) - 1 - choice % min(len(pool), 4 + choice % 5) for choice in (first, second)]
         places = places[:operands]
-        shapes = [pool[i].shape for i in places]
+        for other in range(len(pool)):  # until the shapes fit
+            shapes = [pool[i].shape for i in places]
+            if fit(*shapes):
+                break
+            places[-1] = other
         if not fit(*shapes) or any(math.prod(s) > 200 for s in shapes):
             continue
         if near_tie(name, option, [pool[i] for i in places]):

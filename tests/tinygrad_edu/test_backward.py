@@ -283,3 +283,17 @@ def test_exactly_2l_minus_1_products_and_no_array_of_xs_size(monkeypatch):
     tracemalloc.stop()
     assert len(products) == 2 * L - 1
     assert peak < X.nbytes
+
+
+def test_a_view_that_is_out_of_date_is_not_used():
+    y = leaf(np.ones((2, 3))) * 2
+    row, turned = y[0], y.T
+    before = row.sum()
+    y[0, 0] = 100.0
+    for use in (lambda: row + 1, lambda: row.data, lambda: turned.sum(), lambda: row[1:].sum()):
+        with pytest.raises(RuntimeError, match="written into since"):
+            use()
+    assert before.item() == 6.0 and y[0].sum().item() == 104.0
+    copy = y[1].copy()
+    y[1] = 0.0
+    assert copy.sum().item() == 6.0

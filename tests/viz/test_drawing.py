@@ -17,10 +17,14 @@ import viz
 from tinygrad_edu import Tensor
 
 
+alive = []  # a node of pygraphviz is nothing without its graph
+
+
 def parsed(drawing):
     """The DOT text as pygraphviz reads it."""
     pygraphviz = pytest.importorskip("pygraphviz", reason="needs pygraphviz to read DOT back")
-    return pygraphviz.AGraph(string=drawing.source)
+    alive.append(pygraphviz.AGraph(string=drawing.source))
+    return alive[-1]
 
 
 def by_name(graph):

@@ -146,6 +146,7 @@ def _twin(x: Tensor) -> Tensor:
 
 
 def _become(x: Tensor, other: Tensor) -> Tensor:
+    x.__class__ = other.__class__
     for slot in ("_data", "_rule", "_pull", "_inputs", "_order", "_needs", "_age", "_where"):
         if hasattr(other, slot):
             setattr(x, slot, getattr(other, slot))
