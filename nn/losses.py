@@ -6,14 +6,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import tinygrad_edu as tg
 from nn.manual import inside_0_1
+from nn.textbook import one_hot
 from tinygrad_edu import Tensor, rule
 
 # A numerical guard, no part of the model: its derivative is that of the probability itself.
 guarded = rule("inside_0_1", inside_0_1, lambda g, out, A: g, domain=(0.01, 0.99))
+
+# The loss of one example, -(Y log A + (1 - Y) log(1 - A)) with A = sigmoid(Z), in terms of Z: exact
+# for Z of any size, and its derivative is the course's dZ = A - Y.
+logistic_loss = rule(
+    "logistic_loss",
+    lambda Z, Y: np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z))),
+    lambda g, out, Z, Y: g * (tg.sigmoid(Z) - Y),
+    lambda g, out, Z, Y: -g * Z,
+)
 
 
 def binary_cross_entropy(AL: Any, Y: Any) -> Tensor:
@@ -31,10 +40,9 @@ def binary_cross_entropy(AL: Any, Y: Any) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(ZL: Any, Y: Any) -> Tensor:
-    """`binary_cross_entropy` of sigmoid(ZL) and labels Y, exact for ZL of any size.
+    """`binary_cross_entropy` of sigmoid(ZL) and labels Y of 0 and 1, exact for ZL of any size.
 
-    ZL, Y : (1, m), or any one shape. With ``log sigmoid(Z) = -softplus(-Z)`` the loss of an example
-    becomes ``softplus(Z) - Y Z``, and its derivative the course's dZ = A - Y.
+    ZL, Y : (1, m), or any one shape.
 
     >>> ZL = Tensor([[2.0, -1000.0]], requires_grad=True)
     >>> cost = binary_cross_entropy_with_logits(ZL, np.array([[1.0, 1.0]]))
@@ -42,8 +50,7 @@ def binary_cross_entropy_with_logits(ZL: Any, Y: Any) -> Tensor:
     >>> round(cost.item(), 6), ZL.grad.round(6)
     (500.063464, array([[-0.059601, -0.5     ]]))
     """
-    Y = _like(Y, "Y", ZL, "ZL")
-    return np.mean(tg.softplus(ZL) - Y * ZL)
+    return np.mean(logistic_loss(ZL, _like(Y, "Y", ZL, "ZL")))
 
 
 def cross_entropy(logits: Any, labels: Any, axis: int) -> Tensor:
@@ -57,11 +64,13 @@ def cross_entropy(logits: Any, labels: Any, axis: int) -> Tensor:
     >>> cost = cross_entropy(logits, [0, 2], axis=0)
     >>> cost.backward()
     >>> round(cost.item(), 6), logits.grad.round(3)
-    (0.669104, array([[-0.107,  0.167],
+    (0.669079, array([[-0.107,  0.167],
            [ 0.053,  0.167],
            [ 0.053, -0.333]]))
     """
-    T = targets(labels, logits.shape, axis, logits.dtype)
+    T = labels if hasattr(labels, "shape") else np.asarray(labels)
+    if T.shape != logits.shape:
+        T = one_hot(getattr(T, "data", T), logits.shape, axis, logits.dtype)
     return -np.sum(T * tg.log_softmax(logits, axis)) / (logits.size // logits.shape[axis])
 
 
@@ -91,47 +100,6 @@ def l2_penalty(weights: Iterable[Any] | Mapping[str, Any], strength: float) -> T
     for W in tensors[1:]:
         squares = squares + np.sum(W * W)
     return squares * (strength / 2)
-
-
-def targets(labels: Any, shape: tuple[int, ...], axis: int, dtype: Any) -> Any:
-    """One-hot columns (axis 0) or rows (axis 1) in the shape of the scores, from class numbers.
-
-    What has that shape already is returned as it is. ValueError for a label outside the classes.
-
-    >>> targets([2, 0], (2, 3), 1, float)
-    array([[0., 0., 1.],
-           [1., 0., 0.]])
-    >>> targets([2, 3], (2, 3), 1, float)
-    Traceback (most recent call last):
-        ...
-    ValueError: labels has the label 3 at position 1: the 3 classes are 0 to 2
-    """
-    if not hasattr(labels, "shape"):
-        labels = np.asarray(labels)
-    n, others = shape[axis], shape[:axis] + shape[axis:][1:]
-    if labels.shape == shape and (n > 1 or labels.dtype.kind == "f"):
-        return labels
-    numbers: NDArray[Any] = np.asarray(labels.data if isinstance(labels, Tensor) else labels)
-    if numbers.shape != others and numbers.size == np.prod(others) and 1 in numbers.shape:
-        numbers = numbers.reshape(others)  # (1, m), as the course has its labels
-    if numbers.shape != others:
-        raise ValueError(
-            f"labels has shape {numbers.shape}, but the scores have shape {shape} with the classes "
-            f"along axis {axis}: expected one label for each example, {others}, or targets {shape}"
-        )
-    if numbers.dtype.kind not in "iu":
-        raise TypeError(
-            f"labels has dtype {numbers.dtype}: expected whole numbers, the classes from 0"
-        )
-    if numbers.size and (numbers.min() < 0 or numbers.max() >= n):
-        where = np.flatnonzero((numbers < 0) | (numbers >= n))[0]
-        raise ValueError(
-            f"labels has the label {numbers.flat[where]} at position {where}: "
-            f"the {n} classes are 0 to {n - 1}"
-        )
-    hot = np.zeros(shape, dtype)
-    np.put_along_axis(hot, np.expand_dims(numbers, axis), 1, axis)
-    return hot
 
 
 def _like(Y: Any, name: str, A: Any, other: str) -> Any:

@@ -16,6 +16,9 @@ The network is [linear -> relu] x (L - 1) -> linear -> sigmoid. The m examples a
 ``W`` and ``b`` are shared by all examples, so ``dW`` and ``db`` add the examples up, and there
 the 1/m of the mean is carried out. So ``dW`` and ``db`` are gradients of the cost, while ``dA`` and
 ``dZ`` are m times its gradients.
+
+The planar classifier of week 3, tanh then sigmoid, follows the same way, and so do the textbook's
+layers, `Affine` and the others, which are objects and have their examples in rows.
 """
 
 from __future__ import annotations
@@ -36,6 +39,14 @@ from nn.checks import (
     check_whole_number,
     check_X,
     check_X_Y,
+)
+from nn.textbook import (  # noqa: F401 - the textbook's layers, by hand too
+    AddLayer,
+    Affine,
+    MulLayer,
+    Relu,
+    Sigmoid,
+    SoftmaxWithLoss,
 )
 
 Array = NDArray[Any]
@@ -371,6 +382,91 @@ def predict(X: ArrayLike, y: ArrayLike | None, parameters: Mapping[str, Array]) 
     if y is not None:
         print(f"Accuracy: {np.mean(p == y)}")
     return p
+
+
+# --- the planar classifier: two layers, tanh then sigmoid -----------------------------------------
+
+
+def planar_forward(X: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return A2 = sigmoid(W2 A1 + b2), shape (1, m), and A1 = tanh(W1 X + b1), shape (n_h, m).
+
+    X : (n_x, m). `parameters` holds W1, b1, W2, b2, as from `initialize_parameters`. ValueError
+    where X does not fit W1.
+
+    >>> A2, A1 = planar_forward(np.zeros((2, 3)), initialize_parameters(2, 4, 1))
+    >>> A2, A1.shape
+    (array([[0.5, 0.5, 0.5]]), (4, 3))
+    """
+    check_matmul("W1", np.shape(parameters["W1"]), "X", np.shape(X))
+    A1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+    A2, _ = sigmoid(parameters["W2"] @ A1 + parameters["b2"])
+    return A2, A1
+
+
+def planar_backward(
+    A2: Array, A1: Array, X: Array, Y: Array, parameters: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return dW1, db1, dW2, db2 of the cross-entropy cost, and dZ1, dZ2.
+
+    The loss and the sigmoid together leave dZ2 = A2 - Y. The derivative of tanh is 1 - tanh^2, so
+    dZ1 = W2' dZ2 * (1 - A1^2). A2, Y : (1, m), A1 : (n_h, m), X : (n_x, m).
+
+    >>> parameters = initialize_parameters(2, 4, 1)
+    >>> X, Y = np.zeros((2, 3)), np.array([[0, 1, 1]])
+    >>> planar_backward(*planar_forward(X, parameters), X, Y, parameters)["dZ2"]
+    array([[ 0.5, -0.5, -0.5]])
+    """
+    dZ2 = A2 - Y
+    dA1, dW2, db2 = linear_backward(dZ2, (A1, parameters["W2"], parameters["b2"]))
+    dZ1 = dA1 * (1 - A1**2)
+    _, dW1, db1 = linear_backward(dZ1, (X, parameters["W1"], parameters["b1"]))
+    return {"dZ1": dZ1, "dW1": dW1, "db1": db1, "dZ2": dZ2, "dW2": dW2, "db2": db2}
+
+
+def planar_model(
+    X: ArrayLike,
+    Y: ArrayLike,
+    n_h: int = 4,
+    learning_rate: float = 1.2,
+    num_iterations: int = 10_000,
+    print_cost: bool = False,
+    *,
+    seed: int = 1,
+) -> tuple[Parameters, list[float]]:
+    """Train linear -> tanh -> linear -> sigmoid by gradient descent, from weights 0.01 * randn.
+
+    X : (n_x, m), Y : (1, m) of 0 and 1. Returns the parameters and the costs before update 0, 1000,
+    2000, ...; `print_cost` prints them. ValueError or TypeError, saying what to do, for input that
+    does not fit.
+
+    >>> X = np.array([[-2.0, -1.0, 1.0, 2.0]])
+    >>> parameters, costs = planar_model(X, [0, 0, 1, 1], 4, num_iterations=1001)
+    >>> costs[1] < 0.1 < costs[0], planar_predict(X, parameters)
+    (True, array([[0, 0, 1, 1]]))
+    """
+    X, Y = check_X_Y(X, Y)
+    parameters = initialize_parameters(len(X), n_h, 1, seed=seed)
+    learning_rate = check_learning_rate(learning_rate)
+    costs = []
+    for i in range(check_num_iterations(num_iterations)):
+        A2, A1 = planar_forward(X, parameters)
+        if i % 1000 == 0:
+            costs.append(compute_cost(A2, Y))
+            if print_cost:
+                print(f"Cost after iteration {i}: {costs[-1]}")
+        grads = planar_backward(A2, A1, X, Y, parameters)
+        parameters = update_parameters(parameters, grads, learning_rate)
+    return parameters, costs
+
+
+def planar_predict(X: ArrayLike, parameters: Mapping[str, Array]) -> Array:
+    """Return 1 where A2 > 0.5, else 0, shape (1, m), for X : (n_x, m).
+
+    >>> planar_predict(np.zeros((2, 1)), initialize_parameters(2, 4, 1))
+    array([[0]])
+    """
+    A2, _ = planar_forward(check_X(X), parameters)
+    return (A2 > 0.5).astype(int)
 
 
 def _train(

@@ -274,7 +274,9 @@ def tensors_of(params: Parameters) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             what = "requires no gradient" if isinstance(tensor, Tensor) else "is no Tensor"
-            raise TypeError(f"params[{name}] {what}: create it with Tensor(..., requires_grad=True)")
+            raise TypeError(
+                f"params[{name}] {what}: create it with Tensor(..., requires_grad=True)"
+            )
     if len({id(tensor) for tensor in tensors.values()}) < len(tensors):
         raise ValueError("params names a Tensor twice: it would take two steps at a time")
     return tensors

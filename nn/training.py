@@ -6,10 +6,11 @@ checkpoint; so a training run that was killed and resumed ends in exactly the sa
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nn.checks import check_learning_rate, check_num_iterations, check_whole_number
+from nn.checks import check_num_iterations, check_whole_number
 from nn.files import check_arrays, load_arrays, remove_leftovers, save_arrays
 from nn.layers import Module
 from nn.optimizers import Optimizer, check_between, clip_grad_norm
@@ -140,9 +141,7 @@ def cosine_decay(lr: float, iterations: int, lowest: float = 0.0) -> Schedule:
     [1.0, 0.5, 0.0, 0.0]
     """
     iterations = check_whole_number("iterations", iterations, minimum=1)
-    return lambda i: (
-        lowest + (lr - lowest) * (1 + math.cos(math.pi * min(i / iterations, 1.0))) / 2
-    )
+    return lambda i: lowest + (lr - lowest) * (1 + math.cos(math.pi * min(i / iterations, 1.0))) / 2
 
 
 def warm_up(schedule: Schedule, iterations: int) -> Schedule:
@@ -178,8 +177,8 @@ def early_stopping(patience: int, min_delta: float = 0.0) -> Callback:
     Lower is better, by more than ``min_delta``. It looks at the history only, so that a resumed run
     stops where an uninterrupted one does.
 
-    >>> stop = early_stopping(patience=2)
-    >>> stop(History([], [(1, 0.5), (2, 0.4), (3, 0.6)])), stop(History([], [(1, 0.5), (2, 0.6), (3, 0.5)]))
+    >>> stop, values = early_stopping(patience=2), [(1, 0.5), (2, 0.4), (3, 0.6), (4, 0.4)]
+    >>> stop(History([], values[:3])), stop(History([], values))
     (False, True)
     """
     patience = check_whole_number("patience", patience, minimum=1)
@@ -215,7 +214,7 @@ def train(
     Every ``evaluate_every`` steps, else after each epoch, ``evaluate()`` is called in evaluation
     mode and without recording, and what it returns goes into the history. After each step every
     one of ``callbacks`` is called with the history; one that returns True ends the training.
-    ``progress`` shows a bar.
+    ``progress`` shows a bar. Afterwards the model is in evaluation mode.
 
     With ``checkpoint``, the state is written to that file every ``checkpoint_every`` steps and at the
     end; where the file is there at the beginning, training goes on from it, and ends in the same
@@ -242,21 +241,21 @@ def train(
     if checkpoint is not None:
         remove_leftovers(checkpoint)
         if Path(checkpoint).exists():
-            history = load_checkpoint(checkpoint, model, optimizer)
-    switch_mode(model, True)
-    stopped = bool(history.costs) and any([callback(history) for callback in callbacks])
-    with _Bar(iterations) if progress else nullcontext() as bar:
+            history = load_checkpoint(checkpoint, model, optimizer, batches)
+    _switch(model, training=True)
+    stopped = bool(history.costs) and _call(callbacks, history)
+    with _progress_bar(iterations, progress) as show:
         while len(history.costs) < iterations and not stopped:
-            i = len(history.costs)
-            X, Y = batches.batch(i)
+            done = len(history.costs)
+            X, Y = batches.batch(done)
             if schedule is not None:
-                optimizer.lr = float(schedule(i))
-            cost = loss(model(Tensor(X)), Y)
-            value = float(cost.item())
-            if not math.isfinite(value):
+                optimizer.lr = float(schedule(done))
+            cost = loss(model(X), Y)
+            history.costs.append(float(cost.item()))
+            if not math.isfinite(history.costs[-1]):
                 raise FloatingPointError(
-                    f"the cost is {value} at iteration {i}: lower the learning rate, "
-                    f"{optimizer.lr}, or clip the gradients"
+                    f"the cost is {history.costs[-1]} at iteration {done}: lower the learning rate,"
+                    f" {optimizer.lr}, or clip the gradients"
                 )
             optimizer.zero_grad()
             cost.backward()
@@ -264,17 +263,137 @@ def train(
             if clip_norm is not None:
                 clip_grad_norm(optimizer.params, clip_norm)
             optimizer.step()
-            history.costs.append(value)
-            done = i + 1
+            done += 1
             if evaluate is not None and done % evaluate_every == 0:
-                switch_mode(model, False)
+                _switch(model, training=False)
                 with no_grad():
                     history.evaluations.append((done, float(evaluate())))
-                switch_mode(model, True)
-            stopped = any([callback(history) for callback in callbacks])
+                _switch(model, training=True)
+            stopped = _call(callbacks, history)
             if checkpoint is not None and (done % every == 0 or done == iterations or stopped):
-                save_checkpoint(checkpoint, model, optimizer, history)
-            if bar is not None:
-                bar.show(history)
-    switch_mode(model, False)
+                save_checkpoint(checkpoint, model, optimizer, batches, history)
+            show(history)
+    _switch(model, training=False)
     return history
+
+
+def _call(callbacks: Iterable[Callback], history: History) -> bool:
+    """Whether one of them ends the training; all are called."""
+    return True in [bool(callback(history)) for callback in callbacks]
+
+
+def _switch(model: Any, training: bool) -> None:
+    if isinstance(model, Module):
+        model.train(training)
+
+
+@contextmanager
+def _progress_bar(total: int, wanted: bool) -> Iterator[Callable[[History], None]]:
+    if not wanted:
+        yield lambda history: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=total)
+
+        def show(history: History) -> None:
+            cost = f"training, cost {history.costs[-1]:.4f}"
+            progress.update(task, completed=len(history.costs), description=cost)
+
+        yield show
+
+
+# --- checkpoints -----------------------------------------------------------------------------------
+
+
+def save_checkpoint(
+    path: str | Path, model: Module, optimizer: Optimizer, batches: MiniBatches, history: History
+) -> None:
+    """Write all that `train` needs to go on as if nothing had happened, whole or not at all.
+
+    That is the parameters, the optimizer's state, the iteration, the history, which order the batches
+    come in, and the state of every random generator in the model.
+    """
+    save_arrays(
+        path,
+        {
+            **_state(model, optimizer, batches),
+            "iteration": np.array(len(history.costs)),
+            "costs": np.array(history.costs, dtype=float),
+            "evaluations": np.array(history.evaluations, dtype=float).reshape(-1, 2),
+            "random": np.array([_as_text(random) for random in generators(model)], dtype=str),
+        },
+    )
+
+
+def load_checkpoint(
+    path: str | Path, model: Module, optimizer: Optimizer, batches: MiniBatches
+) -> History:
+    """Go back to what `save_checkpoint` wrote: all of it, or none and a ValueError saying why."""
+    arrays = load_arrays(path)
+    own = _state(model, optimizer, batches)
+    randoms = generators(model)
+    history = {
+        "iteration": np.array(0),
+        "costs": np.zeros(np.size(arrays.get("costs", 0))),
+        "evaluations": np.zeros((len(np.atleast_1d(arrays.get("evaluations", 0))), 2)),
+    }
+    text = arrays.pop("random", np.array(0))
+    check_arrays(arrays, {**own, **history}, str(path))
+    if not np.array_equal(arrays["batches"], own["batches"]):
+        raise ValueError(
+            f"{path} was saved with batches (examples, batch_size, seed, shuffle, portions) "
+            f"{arrays['batches'].tolist()}, but these are {own['batches'].tolist()}"
+        )
+    if arrays["iteration"] != len(arrays["costs"]):
+        raise ValueError(f"{path} has {len(arrays['costs'])} costs of {arrays['iteration']} steps")
+    try:
+        states = [json.loads(line) for line in text.tolist()]
+        if len(states) != len(randoms):
+            raise ValueError(f"{len(states)} states for {len(randoms)} generators")
+        for random, state in zip(copy.deepcopy(randoms), states):
+            random.bit_generator.state = state
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: the random state does not fit this model ({error})") from error
+    model.load_state_dict(_inside(arrays, "model."), str(path))
+    optimizer.load_state_dict(_inside(arrays, "optimizer."), str(path))
+    for random, state in zip(randoms, states):
+        random.bit_generator.state = state
+    evaluations = [(int(done), value) for done, value in arrays["evaluations"].tolist()]
+    return History(arrays["costs"].tolist(), evaluations)
+
+
+def generators(model: Module) -> list[np.random.Generator]:
+    """Every random generator in the model, each once: the ones that dropout draws from."""
+    found = [
+        value
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, np.random.Generator)
+    ]
+    return list({id(random): random for random in found}.values())
+
+
+def _state(model: Module, optimizer: Optimizer, batches: MiniBatches) -> dict[str, Array]:
+    """What is of the same names, shapes and dtypes in every checkpoint of a training run."""
+    identity = (batches.m, batches.batch_size, batches.seed, batches.shuffle, len(batches))
+    return {
+        **{f"model.{name}": array for name, array in model.state_dict().items()},
+        **{f"optimizer.{name}": array for name, array in optimizer.state_dict().items()},
+        "batches": np.array(identity),
+    }
+
+
+def _inside(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _as_text(random: np.random.Generator) -> str:
+    return json.dumps(random.bit_generator.state, default=lambda array: array.tolist())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -386,12 +387,17 @@ def rebuild(e: Expression, change: Callable[[Expression], Any]) -> Any:
     if e.function is None:
         return change(e)
 
+    changed = []
+
     def inner(part: Expression) -> Any:
-        return rebuild(part, change)
+        new = rebuild(part, change)
+        if new is not part:
+            changed.append(part)
+        return new
 
     args = tuple(mapped(a, inner) for a in e.args)
     kwargs = {k: mapped(v, inner) for k, v in e.kwargs.items()}
-    if all(a is b for a, b in zip(args, e.args)) and kwargs == e.kwargs:
+    if not changed:
         return change(e)
     made = apply(e.function, args, kwargs)
     return change(made) if isinstance(made, Expression) else made
@@ -533,8 +539,26 @@ def negative(x: Any) -> Any:
     return x.args[0] if is_call(x, np.negative) else None
 
 
-def transpose(x: Any) -> Any:
+def transpose(x: Any, axes: Any = None) -> Any:
+    if axes is not None:
+        return None
     return x.args[0] if is_call(x, np.transpose) and len(x.args) == 1 and not x.kwargs else None
+
+
+def reshaped(function: Any) -> Callable[..., Any]:
+    """A number repeated in one shape and brought into another is repeated in the other at once."""
+
+    def simpler(x: Any, how: Any) -> Any:
+        if not is_call(x, np.broadcast_to) or x.args[0].ndim:
+            return None
+        made = call(function, (x, how), {}, function(x.value, value_of(how)))
+        if function is np.expand_dims and isinstance(how, int):
+            sizes = list(x.sizes)
+            sizes.insert(how % made.value.ndim, 1)
+            made.sizes = tuple(sizes)
+        return np.broadcast_to(x.args[0], made.sizes)
+
+    return simpler
 
 
 def power(a: Any, b: Any) -> Any:
@@ -549,6 +573,8 @@ SIMPLER: dict[Any, Callable[..., Any]] = {
     np.negative: negative,
     np.transpose: transpose,
     np.power: power,
+    np.expand_dims: reshaped(np.expand_dims),
+    np.reshape: reshaped(np.reshape),
 }
 
 
@@ -576,8 +602,8 @@ def sizes_of(e: Expression) -> tuple[int, ...]:
         if len(shape) == n:
             return tuple(kept)
         return tuple(size for i, size in enumerate(given[0]) if i not in gone)
-    if len(e.args) > 1 and isinstance(e.args[1], tuple) and tuple(e.args[1]) == shape:
-        return tuple(e.args[1])  # reshape and broadcast_to
+    if e.function in (np.reshape, np.broadcast_to) and value_of(e.args[1]) == shape:
+        return tuple(e.args[1])
     if e.function is np.where:
         return tuple(broadcast(given, shape))
     same = isinstance(e.function, Helper) or e.function in KEEP_SHAPE
@@ -629,7 +655,9 @@ class Printer:
         if function in INFIX and not e.kwargs and len(args) == 2:
             sign, binds = INFIX[function]
             if function is np.power:
-                return f"{self.inside(args[0], binds + 1)}**{self.inside(args[1], binds)}", binds
+                base, exponent = self.inside(args[0], binds + 1), self.inside(args[1], binds)
+                simple = re.fullmatch(r"[\w.]+ [\w.]+", f"{base} {exponent}")
+                return f"{base}{'**' if simple else ' ** '}{exponent}", binds
             left = self.inside(args[0], binds + (binds == 6))
             return f"{left} {sign} {self.inside(args[1], binds + 1)}", binds
         if function is np.negative:
@@ -650,7 +678,7 @@ class Printer:
         words = [self.text(a) for a in args[: len(args) - len(named)]] + [
             f"{k}={self.text(v)}"
             for k, v in [*zip(named, args[len(args) - len(named) :]), *e.kwargs.items()]
-            if not (v is None and k == "axis") and not (v is False and k == "keepdims")
+            if named or not ((v is None and k == "axis") or (v is False and k == "keepdims"))
         ]
         return f"{function_name(function)}({', '.join(words)})", ATOM
 
@@ -667,6 +695,8 @@ class Printer:
         return "..." if index is Ellipsis else self.text(index)
 
     def literal(self, x: Any) -> tuple[str, int]:
+        if isinstance(x, np.ndarray) and not x.size:
+            return f"np.empty({x.shape}, np.dtype('{x.dtype}'))", ATOM
         if isinstance(x, np.ndarray) and x.ndim:
             array = np.array2string(x, separator=", ", threshold=x.size + 1, floatmode="unique")
             array = " ".join(array.split()).replace("nan", "np.nan").replace("inf", "np.inf")

@@ -166,7 +166,8 @@ class Formulas:
             for part in parts(line.expression):
                 if isinstance(part.function, Helper):
                     helper_source(part.function.name, part.function.entry.forward, helpers)
-        return "import numpy as np\n" + "".join(f"\n\n{part}\n" for part in [*helpers.values(), code])
+        whole = "\n\n\n".join([*helpers.values(), code]) + "\n"
+        return f"import numpy as np\n\n\n{whole}" if "np." in whole else whole
 
     @property
     def function(self) -> Callable[..., Any]:

@@ -72,7 +72,7 @@ class LatexPrinter(Printer):
         if function is np.divide:
             return rf"\frac{{{self.text(args[0])}}}{{{self.text(args[1])}}}", ATOM - 1
         if function is np.power:
-            return f"{self.inside(args[0], ATOM)}^{{{self.text(args[1])}}}", 14
+            return f"{self.base(args[0])}^{{{self.text(args[1])}}}", 14
         if function is np.matmul:
             return rf"{self.inside(args[0], 12)} \, {self.inside(args[1], 13)}", 12
         if function is np.multiply:
@@ -96,7 +96,7 @@ class LatexPrinter(Printer):
         if function is np.negative:
             return f"-{self.inside(args[0], NEGATIVE)}", NEGATIVE
         if function is np.square:
-            return f"{self.inside(args[0], ATOM)}^{{2}}", 14
+            return f"{self.base(args[0])}^{{2}}", 14
         if function is np.sqrt:
             return rf"\sqrt{{{self.text(args[0])}}}", ATOM
         if function is np.absolute:
@@ -114,6 +114,11 @@ class LatexPrinter(Printer):
             if v is not None and v is not False
         ]
         return rf"{head}\left({', '.join(words)}\right)", ATOM
+
+    def base(self, e: Any) -> str:
+        """What a power stands at; a superscript of its own needs brackets around it."""
+        text = self.inside(e, ATOM)
+        return rf"\left({text}\right)" if "^" in text and not text.endswith(")") else text
 
     def total(self, name: str, e: Expression) -> tuple[str, int]:
         axis = e.kwargs.get("axis", e.args[1] if len(e.args) > 1 else None)

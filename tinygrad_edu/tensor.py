@@ -86,8 +86,6 @@ class Tensor:
         """The values. Assigning (``W.data -= step``) is for leaves, between two recordings."""
         if isinstance(self._data, np.generic):
             self._data = np.asarray(self._data)
-        if self.__class__ is View:
-            refuse_stale(self)
         return self._data
 
     @data.setter
@@ -163,11 +161,13 @@ class Tensor:
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
+        refuse_stale(self)
         return self._data.item()
 
     def numpy(self) -> Any:
         """The values as an array that may be changed freely; a Tensor that requires a gradient
         has to be detached first."""
+        refuse_stale(self)
         self._refuse_to_lose_the_gradient("t.numpy()", "t.detach().numpy()")
         return np.array(self._data)
 
@@ -275,6 +275,7 @@ class Tensor:
         return called(operation, name, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        refuse_stale(self)
         self._refuse_to_lose_the_gradient("an array made of a Tensor", "t.detach()")
         return np.array(self._data, dtype=dtype, copy=copy)
 

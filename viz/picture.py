@@ -243,11 +243,16 @@ class Builder:
         for k, unit in enumerate(units):
             entry = self.entries[unit]
             token: list[Any] = [entry.rule.name, entry.shape, unit in self.owner]
+            reach = []
             for j in self.inputs_of(unit):
                 other = self.entries[j]
-                far = k - place[self.unit(j)] if other.rule is not None and strict else ""
-                token.append((other.role, other.shape) if other.rule is None else far)
-            blocks.append(Block(tuple(token), [unit]))
+                if other.rule is None:
+                    token.append((other.role, other.shape))
+                else:
+                    far = k - place[self.unit(j)]
+                    reach.append(far)
+                    token.append(far if strict else "")
+            blocks.append(Block(tuple(token), [unit], reach=tuple(reach)))
         result = blocks.pop()  # never left out
         for block in fold(blocks):
             self.place(block, ())

@@ -95,7 +95,7 @@ class Player:
         more["whole"] = "" if whole == formula else whole
         self.steps.append(
             {"phase": phase, "entry": i, "formula": formula, "items": items}
-            | {key: value for key, value in more.items() if value}
+            | {key: value for key, value in more.items() if value or key == "to"}
         )
 
     def array(self, array: Any) -> int:
@@ -169,13 +169,13 @@ class Player:
         if summed:
             formula = formula.replace(" = ", "′ = ", 1)
         items += ["=", [f"{name}′" if summed else name, self.array(raw)]]
-        self.step("backward", i, formula, items, to=j, operand=k, part=part, half=summed)
+        self.step("backward", i, formula, items, to=j, half=summed)
         if summed:
             axes = summed_axes(raw.shape, operand.shape)
             self.step(
                 "backward", i, f"{name} = Σ {name}′ over {axes}",
                 [items[-1], f"Σ over {axes} =", [name, self.array(fitted)]],
-                to=j, operand=k, part=part,
+                to=j,
                 note=f"{operand.name} {shape_text(operand.shape)} was repeated to "
                 f"{shape_text(raw.shape)} on the way forward, so its gradient is the sum over {axes}.",
             )  # fmt: skip

@@ -64,7 +64,7 @@ class Explanation:
 
 
 def close(a: Any, b: Any, tolerance: float = FITS) -> bool:
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
     with np.errstate(all="ignore"):

@@ -441,9 +441,11 @@ def with_cost(
 # --- the twin as Tensors and as formulas ----------------------------------------------------------
 
 
-def tensors(twin: Twin, probe: Probe, which: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def tensors(
+    twin: Twin, probe: Probe, which: int, wanted: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Z1, A1, ... and the parameters by their names in formulas, and what else formulas use."""
-    known: dict[str, Tensor] = {"X": Tensor(probe.X, name="X", requires_grad=False)}
+    known: dict[str, Tensor] = {"X": Tensor(probe.X, wanted, name="X")}
     A = known["X"]
     for i, layer in enumerate(twin.layers, start=1):
         W = known[f"W{i}"] = Tensor(probe.params[layer.weight], True, name=f"W{i}")

@@ -1,0 +1,878 @@
+"""One examination: experiments, truth, the learner's gradients, verdicts, causes."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nn.doctor import experiment as ex
+from nn.doctor import twin as twins
+from nn.doctor.experiment import Experiment, Layout
+from nn.doctor.naming import Unbound
+from nn.doctor.peel import Explanation, Mark, Pair, close, explain, pair_up
+from nn.doctor.reference import Truth, confirm, find_truth
+from nn.doctor.report import (
+    CONVENTION,
+    FOLLOWS,
+    MISSING,
+    NAN,
+    OK,
+    SHAPE,
+    WRONG,
+    Cause,
+    Report,
+    Verdict,
+)
+from nn.doctor.sandbox import Event, Failure
+from nn.doctor.subject import Run, Subject, batch_of
+from nn.doctor.twin import Factor, Twin
+
+ENOUGH = 1e-6  # a larger relative error is wrong
+
+
+@dataclass
+class Trial:
+    """One experiment, done."""
+
+    experiment: Experiment
+    runs: list[Run]
+    truths: list[Truth]
+    common: Factor | None = None  # of all gradients
+    verdicts: dict[str, Verdict] | None = None
+
+    @property
+    def right(self) -> bool:
+        return self.verdicts is not None and all(
+            v.verdict in (OK, CONVENTION) for v in self.verdicts.values()
+        )
+
+    @property
+    def failure(self) -> Failure | None:
+        return next((r.failure for r in self.runs if r.failure), None)
+
+
+class Examination:
+    """Examine one subject."""
+
+    def __init__(self, subject: Subject, title: str = "Gradient doctor"):
+        self.subject = subject
+        self.report = Report(title)
+        self.layout: Layout | None = None
+        self.stop: str = ""
+
+    def run(self) -> Report:
+        try:
+            trials = self.trials()
+        except Unbound as error:
+            self.report.problem = f"{error}."
+            return self.report
+        if not trials:
+            self.report.problem = self.stop or "no experiment could be run on this code."
+            return self.report
+        self.judge(trials)
+        return self.report
+
+    # --- experiments
+
+    def trials(self) -> list[Trial]:
+        s = self.subject
+        if not s.params:
+            self.stop = "no parameters were found: pass params, a dictionary of arrays."
+            return []
+        first = self.first_trial()
+        if first is None:
+            return []
+        trials = [first]
+        if self.layout is None:
+            return trials
+        own = first.experiment.depth
+        for depth, equal in ((own, True), (2, False), (3, False)):
+            if (depth, equal) == (own, False):
+                continue
+            e = ex.experiment(self.layout, depth, equal, self.batches)
+            trial = e and self.attempt(e)
+            if trial and all_used(trial):
+                trials.append(trial)
+        return trials
+
+    def first_trial(self) -> Trial | None:
+        """The learner's own depth with other widths; or his own sizes, if nothing else runs."""
+        s = self.subject
+        failures = []
+        self.batches = ex.BATCHES
+        single = np.ndim(s.X) == 2 and 1 in np.shape(s.X) and batch_of(s.X, s.Y) == 1
+        if single:
+            self.batches = (1, 1)
+        for layout in ex.layouts(s.params, s.X, s.Y):
+            e = ex.experiment(layout, len(layout.weights), False, self.batches)
+            trial = e and self.attempt(e)
+            if trial and all_used(trial):
+                self.layout = layout
+                return trial
+        size = sum(np.size(v) for v in s.params.values())
+        if size > ex.LARGEST * 20:
+            self.stop = (
+                f"the code runs only with its own sizes, and {size} parameters are too many for an "
+                "experiment: pass smaller ones."
+            )
+            return None
+        m = batch_of(s.X, s.Y)
+        classes = max((np.shape(v)[-1] if np.ndim(v) else 1) for v in s.params.values())
+        if s.Y is not None and np.ndim(s.Y) == 1 and np.asarray(s.Y).dtype.kind in "iu":
+            classes = max(int(np.max(s.Y)) + 1, 2)
+        e = ex.same_shapes(s.params, s.X, s.Y, classes, m)
+        trial = self.attempt(e, failures)
+        if trial is None:
+            self.stop = failures[0] if failures else self.stop
+            return None
+        self.report.not_checked.append(
+            "other layer sizes and batch sizes: the code runs only with its own"
+        )
+        return trial
+
+    def attempt(self, e: Experiment, failures: list[str] | None = None) -> Trial | None:
+        """Truth and the learner's own gradients on both probes; None where forward does not run."""
+        truths, runs = [], []
+        for probe in e.probes:
+            truth, failure = find_truth(self.subject, probe)
+            if failure is not None:
+                if isinstance(failure.error, Unbound):
+                    raise failure.error
+                if failures is not None:
+                    failures.append(f"forward or cost failed, {failure.sentence}.")
+                return None
+            if truth is not None and not np.isfinite(truth.loss):
+                if failures is not None:
+                    failures.append(f"the cost of random parameters is {truth.loss}.")
+                return None
+            run = self.subject.run(probe.params, probe.X, probe.Y)
+            if run.failure and isinstance(run.failure.error, Unbound):
+                raise run.failure.error
+            if run.failure and run.stage == "forward":
+                if failures is not None:
+                    failures.append(f"forward failed, {run.failure.sentence}.")
+                return None
+            runs.append(run)
+            if truth is not None:
+                truths.append(truth)
+        trial = Trial(e, runs, truths)
+        if not truths:
+            self.infer_cost(trial)
+        if len(trial.truths) == 2:
+            self.compare(trial)
+            return trial
+        if failures is not None and not failures:
+            failures.append("there is no cost function, and none of the usual ones fits: pass cost=.")
+        return None
+
+    def infer_cost(self, trial: Trial) -> None:
+        """Without a cost function: the usual costs, and the one that the gradients fit best."""
+        e = trial.experiment
+        seen = [[ev.value for ev in run.seen] for run in trial.runs]
+        outputs = [None if r.output is None else np.asarray(r.output) for r in trial.runs]
+        best: tuple[int, Twin, list[Truth]] | None = None
+        found = twins.recognise([p.params for p in e.probes], e.probes, seen, None, outputs)
+        for twin in [t for t, _ in zip(found, range(4))]:
+            last = twin.layers[-1].activation
+            order = {
+                "sigmoid": ("cross-entropy", "squared error"),
+                "softmax": ("cross-entropy of classes", "squared error"),
+            }.get(last, ("squared error", "cross-entropy"))
+            if last == "softmax" and np.shape(e.probes[0].Y)[0:1] == ():
+                continue
+            for cost in order:
+                candidate = Twin(twin.layers, twin.features, cost, twins.USUAL[cost])
+                try:
+                    gs = [twins.true_gradients(candidate, p, i) for i, p in enumerate(e.probes)]
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    continue
+                truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
+                trial.truths = truths
+                self.compare(trial)
+                score = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+                if best is None or score > best[0]:
+                    best = (score, candidate, truths)
+        if best is not None:
+            trial.truths = best[2]
+            trial.inferred = best[1]  # type: ignore[attr-defined]
+
+    # --- comparing
+
+    def compare(self, trial: Trial) -> None:
+        """Verdicts for the gradients of the parameters, without looking for causes."""
+        if trial.failure:
+            return
+        verdicts: dict[str, Verdict] = {}
+        pairs: dict[str, tuple[Pair, Pair]] = {}
+        for name, truth in trial.truths[0].gradients.items():
+            values = [r.gradients.get(name) for r in trial.runs]
+            if values[0] is None or values[1] is None:
+                if np.any(truth):
+                    verdicts[name] = Verdict(name, MISSING)
+                continue
+            given = (np.asarray(values[0]), np.asarray(values[1]))
+            right = (truth, trial.truths[1].gradients[name])
+            verdicts[name] = self.verdict(name, given, right, trial)
+            pairs[name] = (given, right)
+        trial.verdicts = verdicts
+        if all(v.verdict in (OK, CONVENTION) for v in verdicts.values()):
+            return
+        if any(v.verdict in (MISSING, SHAPE, NAN) for v in verdicts.values()):
+            return
+        trial.common = common_factor(list(pairs.values()), trial, tolerance_of(trial) * 10)
+        if trial.common is not None:
+            for v in verdicts.values():
+                v.verdict, v.note = CONVENTION, f"times {trial.common}"
+
+    def verdict(self, name: str, given: Pair, right: Pair, trial: Trial) -> Verdict:
+        tolerance = tolerance_of(trial, given)
+        if not all(np.all(np.isfinite(g)) for g in given if g.dtype.kind == "f"):
+            return Verdict(name, NAN)
+        note = ""
+        fitted = []
+        for g, r in zip(given, right):
+            if g.shape != r.shape:
+                note = f"{g.shape} for {r.shape}"
+                try:
+                    fits = np.broadcast_shapes(g.shape, r.shape) == r.shape
+                except ValueError:
+                    fits = False
+                if g.size != r.size or not fits:
+                    return Verdict(name, SHAPE, None, f"{g.shape}, and {name[1:]} has {r.shape}")
+                g = g.reshape(r.shape)
+            fitted.append(g)
+        error = max(relative(g, r) for g, r in zip(fitted, right))
+        if error <= tolerance:
+            return Verdict(name, CONVENTION if note else OK, error, note)
+        if error < 1e-4 and self.without_eps(name, fitted, trial):
+            return Verdict(name, CONVENTION, error, "without the epsilon of the cost")
+        return Verdict(name, WRONG, error)
+
+    def without_eps(self, name: str, given: list[Any], trial: Trial) -> bool:
+        """Whether this is the gradient of the cost without the epsilon in its logarithm."""
+        twin = self.twin_of(trial)
+        if twin is None or not twin.eps:
+            return False
+        right = [twins.true_gradients(twin, p, i) for i, p in enumerate(trial.experiment.probes)]
+        return all(
+            relative(g, r[name]) < 1e-9 for g, r in zip(given, right) if name in r
+        )
+
+    def twin_of(self, trial: Trial) -> Twin | None:
+        """The recognised network, if its gradients are those of the learner's cost."""
+        if not hasattr(trial, "twin"):
+            trial.twin = self.find_twin(trial)  # type: ignore[attr-defined]
+        return trial.twin  # type: ignore[attr-defined,no-any-return]
+
+    def find_twin(self, trial: Trial) -> Twin | None:
+        if hasattr(trial, "inferred"):
+            return trial.inferred  # type: ignore[no-any-return]
+        e = trial.experiment
+        seen = [
+            [*t.values, *(ev.value for ev in r.seen)] for t, r in zip(trial.truths, trial.runs)
+        ]
+        outputs = [None if r.output is None else r.output for r in trial.runs]
+        losses = [t.loss for t in trial.truths]
+        for n, twin in enumerate(
+            twins.recognise([p.params for p in e.probes], e.probes, seen, losses, outputs)
+        ):
+            if n > 40:
+                break
+            tolerance = 1e-3 if twin.eps else max(1e-8, trial.truths[0].tolerance * 20)
+            try:
+                if all(
+                    relative(t.gradients[name], g) < tolerance
+                    for i, (p, t) in enumerate(zip(e.probes, trial.truths))
+                    for name, g in twins.true_gradients(twin, p, i).items()
+                ):
+                    return twin
+            except (ValueError, KeyError, TypeError):
+                continue
+        return None
+
+    # --- judging
+
+    def judge(self, trials: list[Trial]) -> None:
+        report = self.report
+        first = trials[0]
+        for trial in trials:
+            report.checked.append(trial.experiment.title)
+        self.describe_truth(first)
+        self.state(trials)
+        wrong = [t for t in trials if not t.right]
+        if not wrong:
+            report.rows = list((first.verdicts or {}).values())
+            self.describe_conventions(first)
+            return
+        if not all(self.confirmed(t) for t in wrong[:1]):
+            report.problem = (
+                "the reference gradient is not confirmed by central differences of your own cost (it "
+                "may be random, not continuous, or of low precision), so nothing is called wrong."
+            )
+            return
+        usable = [t for t in wrong if t.verdicts is not None]
+        failed = [t for t in wrong if t.failure]
+        if usable:
+            self.diagnose(usable, failed)
+        else:
+            from nn.doctor.failures import explain_failure
+
+            explain_failure(self, failed[0])
+        if wrong[0] is not first or len(wrong) < len(trials):
+            right = [t.experiment.title for t in trials if t.right]
+            if right:
+                report.notes.append(
+                    "it is right for " + "; ".join(right) + ", so a test with these sizes does not "
+                    "see the mistake"
+                )
+
+    def confirmed(self, trial: Trial) -> bool:
+        if hasattr(trial, "inferred") or trial.truths[0].method == "differences":
+            return True
+        return confirm(self.subject, trial.experiment.probes[0], trial.truths[0])
+
+    def describe_truth(self, trial: Trial) -> None:
+        truth = trial.truths[0]
+        if hasattr(trial, "inferred"):
+            twin = trial.inferred
+            self.report.notes.append(
+                f"no cost was given; the doctor took the {twin.cost}, times {twin.scale}"
+            )
+        elif truth.method == "differences":
+            self.report.notes.append(
+                "the reference is central differences of your cost, because Tensors cannot pass "
+                f"through it ({truth.why})"
+            )
+
+    def describe_conventions(self, trial: Trial) -> None:
+        report = self.report
+        if trial.common is not None:
+            c = trial.common
+            text = (
+                "all gradients have the wrong sign in common: right if they are added instead of "
+                "subtracted"
+                if c == Factor(-1.0)
+                else f"all gradients are {c} times those of the cost; the learning rate absorbs it"
+            )
+            report.conventions.append(text)
+        if any("epsilon" in v.note for v in report.rows):
+            report.conventions.append(
+                "the cost has a small number in its logarithm, which the gradient leaves out"
+            )
+        shapes = [v for v in report.rows if " for (" in v.note]
+        if shapes:
+            report.conventions.append(
+                ", ".join(f"{v.name} has shape {v.note}" for v in shapes)
+                + ": broadcasting makes the update right"
+            )
+        if any(r.updates for r in trial.runs):
+            report.conventions.append(
+                "backward updates the parameters itself; the gradients were read from their change"
+            )
+        self.inner_quantities(trial)
+
+    def inner_quantities(self, trial: Trial) -> None:
+        """dA and dZ that are returned: right, with the factor or the numbering named."""
+        extra = [k for k in trial.runs[0].gradients if k[:2] in ("dA", "dZ") and k[2:].isdigit()]
+        twin = self.twin_of(trial) if extra else None
+        if twin is None:
+            return
+        inner, shift = self.inner_values(trial, twin)
+        for key in extra:
+            pair = (trial.runs[0].gradients[key], trial.runs[1].gradients.get(key))
+            name = shifted(key, shift)
+            if name not in inner or pair[1] is None:
+                continue
+            right = inner[name]
+            f = factor_between(pair, right, trial, 1e-8)
+            note = "" if f in (None, Factor()) else f"times {f}"
+            if f is not None:
+                error = gap_scaled(pair, right)
+                verdict = OK if f == Factor() else CONVENTION
+                self.report.rows.append(Verdict(key, verdict, error, note))
+        if any(r.name[:2] in ("dA", "dZ") and r.note for r in self.report.rows):
+            self.report.conventions.append(
+                "dA and dZ are gradients of the sum of the losses, dW and db of their mean (the "
+                "course's convention)"
+            )
+        if shift:
+            self.report.conventions.append(
+                "dA{l} is stored for the input of layer l (an older numbering of the keys)"
+            )
+
+    def inner_values(self, trial: Trial, twin: Twin) -> tuple[dict[str, Pair], int]:
+        """The true dA and dZ, and by how much the learner's numbers in dA{l} are shifted."""
+        both = []
+        for i, p in enumerate(trial.experiment.probes):
+            known, about = twins.tensors(twin, p, i, wanted=True)
+            names = [n for n in known if n[0] in "AZX"]
+            cost = twins.raw_cost(twin, known, about)
+            scale = twin.factor.value(about["m"], about["n"])
+            found = twins.gradients(cost, [known[n] for n in names])
+            both.append({"dA0" if n == "X" else f"d{n}": scale * g for n, g in zip(names, found)})
+        inner = {n: (both[0][n], both[1][n]) for n in both[0]}
+        return inner, numbering(trial, inner)
+
+    def state(self, trials: Sequence[Trial]) -> None:
+        """What a run changed that it should not have, and whether a second call gives the same."""
+        first = trials[0]
+        run = first.runs[0]
+        for name in dict.fromkeys(n for t in trials for r in t.runs for n in r.changed):
+            self.report.notes.append(self.changed_note(name))
+        if run.repeated is not None and run.failure is None:
+            off = [
+                k
+                for k, v in run.repeated.items()
+                if k in run.gradients
+                and not close(np.asarray(run.gradients[k]), np.asarray(v), 1e-9)
+            ]
+            if off:
+                double = all(
+                    close(np.asarray(run.repeated[k]), 2 * np.asarray(run.gradients[k]), 1e-9)
+                    for k in off
+                )
+                says = (
+                    f"a second call gives {', '.join(off)} twice as large: the gradients add up over "
+                    "the calls and are never reset"
+                    if double
+                    else f"a second call with the same arguments gives another {', '.join(off)}: "
+                    "the first one changes something that it uses"
+                )
+                self.report.causes.append(
+                    Cause(off[0], "state", says, fix="start each call with fresh arrays")
+                )
+
+    def changed_note(self, name: str) -> str:
+        where = ""
+        return f"{name} is changed in place by your code{where}; the caller's array changes too"
+
+    # --- causes
+
+    def diagnose(self, wrong: list[Trial], failed: list[Trial]) -> None:
+        """Explain the numbers by mistakes, on the experiment where that works best."""
+        best: tuple[Any, Trial, Explanation] | None = None
+        for trial in wrong[:3]:
+            twin = self.twin_of(trial)
+            if twin is None:
+                continue
+            found = self.explanation(trial, twin)
+            if found is None:
+                continue
+            bad = sum(m.unexplained for m in found.marks)
+            key = (bad, found.cost)
+            if best is None or key < best[0]:
+                best = (key, trial, found)
+            if not bad:
+                break
+        if best is None or best[0][0]:
+            from nn.doctor.repair import mend
+
+            if mend(self, best[1] if best else wrong[0]):
+                return
+        if best is None:
+            self.plain_rows(wrong[0])
+            return
+        self.write(best[1], best[2])
+
+    def explanation(self, trial: Trial, twin: Twin) -> Explanation | None:
+        names = twin.names()
+        observed: dict[str, Pair] = {}
+        inner, shift = self.inner_values(trial, twin)
+        trial.shift = shift  # type: ignore[attr-defined]
+        for key, value in trial.runs[0].gradients.items():
+            other = trial.runs[1].gradients.get(key)
+            if other is None:
+                continue
+            if key[1:] in names:
+                name = "d" + names[key[1:]]
+            else:
+                name = shifted(key, shift)
+                if name not in inner:
+                    continue
+                if np.shape(value) != inner[name][0].shape:
+                    continue
+            given = (np.asarray(value, float), np.asarray(other, float))
+            if name in observed or not all(np.all(np.isfinite(g)) for g in given):
+                continue
+            right = trial.truths[0].gradients.get(key)
+            if right is not None and given[0].size == right.size and given[0].shape != right.shape:
+                try:
+                    if np.broadcast_shapes(given[0].shape, right.shape) == right.shape:
+                        given = tuple(
+                            g.reshape(t.gradients[key].shape) for g, t in zip(given, trial.truths)
+                        )  # type: ignore[assignment]
+                except ValueError:
+                    pass
+            observed[name] = given
+        traced = pair_up([r.events for r in trial.runs])
+        return explain(
+            twin,
+            trial.experiment.probes,
+            observed,
+            traced,
+            self.subject.learning_rate,
+            self.common_candidates(trial),
+            max(1e-9, tolerance_of(trial) if is_float32(trial) else 1e-9),
+        )
+
+    def common_candidates(self, trial: Trial) -> list[Factor]:
+        """Factors that several gradients have."""
+        counts: dict[Factor, int] = {}
+        for name, truth in trial.truths[0].gradients.items():
+            pair = tuple(r.gradients.get(name) for r in trial.runs)
+            if any(p is None or np.shape(p) != t.gradients[name].shape for p, t in zip(pair, trial.truths)):
+                continue
+            f = factor_between(pair, (truth, trial.truths[1].gradients[name]), trial, 1e-8)  # type: ignore[arg-type]
+            if f is not None and f != Factor():
+                counts[f] = counts.get(f, 0) + 1
+        return [f for f, n in counts.items() if n >= 2]
+
+    def write(self, trial: Trial, found: Explanation) -> None:
+        """Rows and causes from the marks."""
+        report, twin = self.report, self.twin_of(trial)
+        assert twin is not None
+        theirs = {ours: t for t, ours in twin.names().items()}
+        wrong = False
+        fine: list[float] = [m.error for m in found.marks if m.seen and not m.unexplained]
+        groups: list[tuple[Cause, list[Mark]]] = []
+        for mark in found.marks:
+            name = "d" + theirs[mark.name[1:]] if mark.name[1:] in theirs else mark.name
+            verdict = self.mark_verdict(mark, name, trial, found)
+            own = mark.causes or mark.unexplained
+            if mark.seen and (name in trial.runs[0].gradients or mark.name[1] in "Wb") or own:
+                report.rows.append(verdict)
+            if mark.causes:
+                wrong = True
+                cause = self.cause(mark, name, trial, twin, theirs)
+                for other, marks in groups:
+                    if alike(other, cause, marks[0], mark):
+                        marks.append(mark)
+                        other.quantity += f", {name}"
+                        break
+                else:
+                    groups.append((cause, [mark]))
+            if mark.unexplained:
+                report.unexplained.append(self.unexplained(mark, name, trial))
+        for name in trial.truths[0].gradients:
+            if name not in report.verdicts and trial.verdicts and name in trial.verdicts:
+                report.rows.append(trial.verdicts[name])
+        for cause, marks in groups:
+            if len(marks) > 1:
+                cause.says = f"{cause.quantity}: " + several(cause.says)
+            error = max([*fine, 0.0])
+            rest = len([1 for g, _ in groups if g is not cause])
+            alone = not rest and not report.unexplained
+            cause.proof = (
+                f"with this {'one change' if len(marks) == 1 else 'change'}"
+                f"{'' if alone else ' and the others listed'} all gradients match to {max(error, 1e-16):.0e} "
+                "in two independent experiments"
+                if not report.unexplained
+                else f"it gives your numbers to {max(marks[0].error, 1e-16):.0e}"
+            )
+            if marks[0].right is not None:
+                from nn.doctor.peel import gap
+
+                off = gap(marks[0].right, marks[0].value) if same_shapes(marks[0]) else None
+                if off is not None:
+                    cause.proof += f"; the right formula is off by {off:.0e}"
+            report.causes.append(cause)
+        if found.common != Factor() and wrong:
+            report.conventions.append(
+                f"all gradients are {found.common} times those of the cost; the learning rate absorbs it"
+            )
+
+    def mark_verdict(self, mark: Mark, name: str, trial: Trial, found: Explanation) -> Verdict:
+        truth = trial.truths[0].gradients.get(name)
+        error = None
+        if truth is not None:
+            scale = [found.common.value(*sizes_of(trial, i)) for i in (0, 1)]
+            rights = [t.gradients[name] * s for t, s in zip(trial.truths, scale)]
+            if all(np.shape(v) == r.shape for v, r in zip(mark.value, rights)):
+                error = max(relative(np.asarray(v), r) for v, r in zip(mark.value, rights))
+            elif mark.causes or mark.unexplained:
+                return Verdict(name, SHAPE, None, f"{np.shape(mark.value[0])}, not {truth.shape}")
+        where = self.place(mark, trial)
+        note = "" if mark.name[1] in "Wb" or name in trial.runs[0].gradients else "inside backward"
+        if mark.causes or mark.unexplained:
+            line = f"line {where.line}" if where else ""
+            text = ", ".join(t for t in (note, line) if t)
+            return Verdict(name, WRONG, error, text)
+        if error is not None and error <= tolerance_of(trial):
+            return Verdict(name, OK, error)
+        if truth is None:
+            inner, _ = self.inner_values(trial, self.twin_of(trial))  # type: ignore[arg-type]
+            if mark.name in inner:
+                f = factor_between(mark.value, inner[mark.name], trial, 1e-8)
+                if f is not None:
+                    e = gap_scaled(mark.value, inner[mark.name])
+                    return Verdict(name, OK if f == Factor() else CONVENTION, e,
+                                   "" if f == Factor() else f"times {f}")
+        return Verdict(name, FOLLOWS, error)
+
+    def cause(
+        self, mark: Mark, name: str, trial: Trial, twin: Twin, theirs: Mapping[str, str]
+    ) -> Cause:
+        first, *rest = mark.causes
+        where = self.place(mark, trial)
+        shown = mark.name
+        cause = Cause(
+            name,
+            first.kind,
+            first.says,
+            computed=f"{shown} = {first.formula}",
+            right=f"{shown} = {mark.formula}",
+            fix=f"compute {name} as {mark.formula}",
+        )
+        if where is not None:
+            cause.line, cause.function, cause.file = where.line, where.function, where.file
+            cause.source = linecache.getline(where.file, where.line).strip()
+        names = {a.kind for a in mark.causes}
+        for other in rest:
+            if other.kind != first.kind and other.kind in names:
+                names.discard(other.kind)
+                cause.alternatives.append(
+                    Cause(name, other.kind, other.says, computed=f"{shown} = {other.formula}")
+                )
+        return cause
+
+    def place(self, mark: Mark, trial: Trial) -> Event | None:
+        """The assignment that made this array."""
+        return place_of(mark.value[0], trial.runs[0].events, mark.name)
+
+    def unexplained(self, mark: Mark, name: str, trial: Trial) -> str:
+        where = self.place(mark, trial)
+        at = f" (line {where.line} of {where.function})" if where else ""
+        text = f"{name}{at} is not what the formula {mark.name} = {mark.formula} gives"
+        if mark.right is not None:
+            text += "; " + difference(mark.value[0], mark.right[0])
+        return text
+
+    def plain_rows(self, trial: Trial) -> None:
+        """Without formulas: verdicts, and what the gradients have in common with the right ones."""
+        assert trial.verdicts is not None
+        self.report.rows = list(trial.verdicts.values())
+        for row in self.report.rows:
+            if row.verdict in (OK, CONVENTION):
+                continue
+            values = [r.gradients.get(row.name) for r in trial.runs]
+            rights = [t.gradients[row.name] for t in trial.truths]
+            cause = simple_cause(row.name, values, rights, trial)
+            if cause is not None:
+                where = place_of(values[0], trial.runs[0].events, row.name)
+                if where is not None:
+                    cause.line, cause.function, cause.file = where.line, where.function, where.file
+                    cause.source = linecache.getline(where.file, where.line).strip()
+                self.report.causes.append(cause)
+            elif row.verdict == WRONG:
+                where = place_of(values[0], trial.runs[0].events, row.name)
+                at = f" (line {where.line} of {where.function})" if where else ""
+                self.report.unexplained.append(
+                    f"{row.name}{at}: {difference(np.asarray(values[0]), rights[0])}"
+                )
+        for problem in trial.runs[0].problems:
+            self.report.unexplained.append(problem)
+
+
+# --- small questions ------------------------------------------------------------------------------
+
+
+def all_used(trial: Trial) -> bool:
+    """Whether every weight matters, so that the code is meant for this depth."""
+    return all(np.any(g) for k, g in trial.truths[0].gradients.items() if np.size(g) > 1)
+
+
+def relative(g: Any, r: Any) -> float:
+    if np.size(r) == 0:
+        return 0.0
+    with np.errstate(all="ignore"):
+        size = max(float(np.abs(r).max()), 1e-12)
+        return float(np.abs(np.asarray(g, float) - r).max() / size)
+
+
+def is_float32(trial: Trial) -> bool:
+    return any(
+        np.asarray(g).dtype in (np.float32, np.float16)
+        for r in trial.runs
+        for g in r.gradients.values()
+    )
+
+
+def tolerance_of(trial: Trial, given: Any = None) -> float:
+    if is_float32(trial):
+        return 3e-4
+    return max(1e-7, trial.truths[0].tolerance * 10)
+
+
+def sizes_of(trial: Trial, i: int) -> tuple[float, float]:
+    """The examples and the outputs of a probe."""
+    p = trial.experiment.probes[i]
+    output = trial.runs[i].output
+    shape = np.shape(output) if output is not None else np.shape(p.Y)
+    others = [n for n in shape if n != p.m]
+    return float(p.m), float(others[0] if others else 1)
+
+
+def factor_between(given: Pair, right: Pair, trial: Trial, tolerance: float) -> Factor | None:
+    return common_factor([(given, right)], trial, tolerance)
+
+
+def common_factor(
+    pairs: Sequence[tuple[Pair, Pair]], trial: Trial, tolerance: float
+) -> Factor | None:
+    """The one factor between all of the learner's gradients and the true ones, on both probes."""
+    ratios = []
+    for which in (0, 1):
+        g = np.concatenate([np.ravel(np.asarray(given[which], float)) for given, _ in pairs])
+        r = np.concatenate([np.ravel(right[which]) for _, right in pairs])
+        size = float(r @ r)
+        if g.shape != r.shape or size == 0:
+            return None
+        c = float(g @ r) / size
+        if c == 0 or not np.isfinite(c) or np.abs(g - c * r).max() > tolerance * np.abs(g).max():
+            return None
+        ratios.append(c)
+    (m1, n1), (m2, n2) = sizes_of(trial, 0), sizes_of(trial, 1)
+    for power_n in (0, -1, 1):
+        for power_m in (0, 1, -1, 2, -2):
+            numbers = [
+                ratios[0] / (m1**power_m * n1**power_n),
+                ratios[1] / (m2**power_m * n2**power_n),
+            ]
+            if np.isclose(numbers[0], numbers[1], rtol=max(1e-9, tolerance)):
+                number = float(f"{numbers[0]:.6g}")
+                if power_n == 0 or n1 != n2 or number in (1, -1, 2, 0.5, -2, -0.5):
+                    exact = Factor(number, power_m, power_n)
+                    return exact if m1 != m2 or power_m == 0 else Factor(number)
+    return None
+
+
+def gap_scaled(given: Any, right: Any) -> float:
+    g, r = np.asarray(given[0]), right[0]
+    c = float(g.ravel() @ r.ravel() / (r.ravel() @ r.ravel()))
+    return relative(g, c * r)
+
+
+def numbering(trial: Trial, inner: Mapping[str, Pair]) -> int:
+    """1 where dA{l} is the gradient of layer l's input, 0 where it is that of its output."""
+    scores = {0: 0, 1: 0}
+    for shift in scores:
+        for key, value in trial.runs[0].gradients.items():
+            name = shifted(key, shift)
+            if key[:2] == "dA" and name in inner and np.shape(value) == inner[name][0].shape:
+                other = trial.runs[1].gradients.get(key)
+                fits = other is not None and np.shape(other) == inner[name][1].shape
+                exact = fits and factor_between((value, other), inner[name], trial, 1e-8)
+                scores[shift] += 1 + 10 * bool(exact) if fits else 0
+    return int(scores[1] > scores[0])
+
+
+def shifted(key: str, shift: int) -> str:
+    if key[:2] == "dA" and key[2:].isdigit() and shift:
+        return f"dA{int(key[2:]) - shift}"
+    return key
+
+
+LETTERS = {"W": ("dw",), "b": ("db",), "Z": ("dz", "delta"), "A": ("da",), "H": ("da",)}
+
+
+def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
+    """The first assignment of this array, of a variable with a fitting name if there is one."""
+    value = np.asarray(value)
+    found = [e for e in events if e.value.shape == value.shape and close(e.value, value, 1e-12)]
+    if not found:
+        return None
+    letters = LETTERS.get(name[1:2], ())
+    fitting = [e for e in found if any(p in e.name.lower().replace("_", "") for p in letters)]
+    named = [e for e in found if e.name != "return"]
+    return (fitting or named or found)[0]
+
+
+def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:
+    """Whether two marks show one mistake: in a formula that two layers, or dW and db, share."""
+    if a.kind != b.kind:
+        return False
+    letters = {first.name[1], second.name[1]}
+    same_line = a.line is not None and a.line == b.line
+    return same_line or (len(letters) == 1 and a.line is None and b.line is None)
+
+
+def several(says: str) -> str:
+    return says
+
+
+def same_shapes(mark: Mark) -> bool:
+    return mark.right is not None and np.shape(mark.right[0]) == np.shape(mark.value[0])
+
+
+def difference(given: Any, right: Any) -> str:
+    """How two arrays differ."""
+    given, right = np.asarray(given), np.asarray(right)
+    if given.shape != right.shape:
+        return f"its shape is {given.shape} and should be {right.shape}"
+    off = ~np.isclose(given, right, rtol=1e-7, atol=1e-12)
+    where = "everywhere" if off.all() else f"in {int(off.sum())} of {off.size} entries"
+    return f"it differs {where}, by up to {relative(given, right):.0e} of the largest"
+
+
+def simple_cause(name: str, values: Sequence[Any], rights: Sequence[Any], trial: Trial) -> Cause | None:
+    """A relation to the true gradient that needs no formula: a factor, a transpose, a sum."""
+    if any(v is None for v in values):
+        return Cause(name, "missing", f"{name} is missing from what backward gives")
+    given = [np.asarray(v) for v in values]
+    if not all(np.all(np.isfinite(g)) for g in given):
+        return None
+    proof = "it gives your numbers in two independent experiments"
+
+    def fits(make: Any) -> bool:
+        try:
+            return all(close(g, make(r), 1e-7) for g, r in zip(given, rights))
+        except (ValueError, TypeError, IndexError):
+            return False
+
+    if not any(np.any(g) for g in given):
+        return Cause(name, "zero", f"{name} is zero", proof=proof)
+    if np.ndim(rights[0]) == 2 and fits(lambda r: r.T):
+        return Cause(name, "transposed", f"{name} is transposed", fix=f"take {name}.T", proof=proof)
+    for text, make in (
+        ("summed over everything", np.sum),
+        ("squeezed: it lost an axis of length 1", lambda r: np.squeeze(r)),
+        ("a mean over everything", np.mean),
+    ):
+        if fits(make) and given[0].shape != rights[0].shape:
+            return Cause(name, "squeezed" if "squeezed" in text else "sum over everything",
+                         f"{name} is {text}", fix="keep the axis, keepdims=True", proof=proof)
+    if given[0].shape != rights[0].shape:
+        return None
+    f = factor_between((given[0], given[1]), (rights[0], rights[1]), trial, 1e-7)
+    if f is not None:
+        kind = {
+            Factor(-1.0): "sign",
+            Factor(1.0, 1): "missing 1/m",
+            Factor(1.0, -1): "1/m twice",
+            Factor(2.0): "factor 2",
+            Factor(0.5): "factor 1/2",
+        }.get(f, "constant factor")
+        return Cause(name, kind, f"{name} is {f} times the true gradient, unlike the other gradients",
+                     fix=f"divide {name} by {f}", proof=proof)
+    for other, truth in trial.truths[0].gradients.items():
+        if other != name and truth.shape == given[0].shape and close(given[0], truth, 1e-7):
+            return Cause(name, "swapped", f"{name} is the gradient {other}: entries are exchanged",
+                         proof=proof)
+    own = name[1:]
+    for p, g, r in zip(trial.experiment.probes, given, rights):
+        if own not in p.params:
+            return None
+    extra = []
+    for p, g, r in zip(trial.experiment.probes, given, rights):
+        w = np.asarray(p.params[own])
+        k = float((g - r).ravel() @ w.ravel() / (w.ravel() @ w.ravel()))
+        if not close(g, r + k * w, 1e-7):
+            return None
+        extra.append(k)
+    return Cause(name, "regularisation",
+                 f"{name} differs from the cost's gradient by {extra[0]:.6g} * {own}: the regularisation "
+                 "in the cost and in the gradient are not the same", proof=proof)

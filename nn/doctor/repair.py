@@ -1,0 +1,6 @@
+"""x"""
+from typing import Any
+
+
+def mend(examination: Any, trial: Any) -> bool:
+    return False
