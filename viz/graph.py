@@ -68,12 +68,12 @@ def read(root: Tensor, names: Mapping[str, Any] | None = None) -> list[Entry]:
     entries: list[Entry] = []
     place: dict[int, int] = {}
     for value in in_order_of_creation(history(root)):
-        for x in [*tensors_of(value), value]:
-            if id(x) not in place and (x is value or getattr(x, "rule", None) is None):
-                if not is_number(x):
-                    entry = entry_of(x, place, entries, called)
-                    place[id(x)] = len(entries)
-                    entries.append(entry)
+        leaves = [x for x in tensors_of(value) if getattr(x, "rule", None) is None]
+        for x in [*leaves, value]:
+            if id(x) not in place and not is_number(x):
+                entry = entry_of(x, place, entries, called)
+                place[id(x)] = len(entries)
+                entries.append(entry)
     for i, entry in enumerate(entries):
         for j in entry.operands:
             entries[j].users.append(i)

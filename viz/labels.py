@@ -19,7 +19,9 @@ def number(x: Any) -> str:
     >>> number(715.0000000000001), number(0.00001234), number(float("nan")), number(True)
     ('715', '1.234e-05', 'nan', 'True')
     """
-    return str(x) if isinstance(x, bool | np.bool_) else f"{float(x):.4g}"
+    if isinstance(x, bool | np.bool_) or not isinstance(x, float | int | np.number):
+        return str(x)
+    return f"{float(x):.4g}"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -62,7 +64,7 @@ def box_lines(entry: Entry, show: Collection[str], is_root: bool) -> list[str]:
     scalar = entry.shape == () or (is_root and np.prod(entry.shape) == 1)
     lines = [entry.name] if entry.name else []
     if entry.role == "constant" and scalar:
-        return [*lines, number(entry.array)]
+        return [*lines, number(entry.array.item())]
     if "shape" in show and not scalar:
         lines.append(shape_text(entry.shape))
     if "dtype" in show:
@@ -80,7 +82,7 @@ def operation_label(entries: list[Entry], i: int, inline: bool) -> list[str]:
     entry = entries[i]
     symbol = entry.rule.symbol
     numbers = {
-        k: number(entries[j].array)
+        k: number(entries[j].array.item())
         for k, j in enumerate(entry.operands)
         if inline and is_inline(entries[j])
     }

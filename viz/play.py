@@ -309,7 +309,7 @@ def name_all(entries: list[Entry]) -> None:
         if i == len(entries) - 1 and "loss" not in taken:
             entry.name = "loss"
         elif entry.shape == () and entry.role == "constant":
-            entry.name = number(entry.array)
+            entry.name = number(entry.array.item())
         else:  # not derive's t1, t2, which are other tensors
             letter = "u" if entry.rule is not None else "c"
             while not entry.name or entry.name in taken:
@@ -341,7 +341,7 @@ def formula_of_step(entries: list[Entry], i: int, k: int | None = None, part: in
     names = {id(entries[j].value): entries[j].name for j in entry.operands}
     inputs = [
         symbol(names[id(x)], x.data if isinstance(x, Tensor) else x)
-        if id(x) in names and np.ndim(getattr(x, "data", x)) + isinstance(x, Tensor)
+        if id(x) in names and hasattr(x, "shape")
         else x
         for x in entry.value.inputs
     ]

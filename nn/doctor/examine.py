@@ -562,7 +562,7 @@ class Examination:
                 report.rows.append(trial.verdicts[name])
         for cause, marks in groups:
             if len(marks) > 1:
-                cause.says = f"{cause.quantity}: " + several(cause.says)
+                cause.says += "; the same in " + ", ".join(cause.quantity.split(", ")[1:])
             error = max([*fine, 0.0])
             rest = len([1 for g, _ in groups if g is not cause])
             alone = not rest and not report.unexplained
@@ -798,10 +798,6 @@ def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:
     letters = {first.name[1], second.name[1]}
     same_line = a.line is not None and a.line == b.line
     return same_line or (len(letters) == 1 and a.line is None and b.line is None)
-
-
-def several(says: str) -> str:
-    return says
 
 
 def same_shapes(mark: Mark) -> bool:

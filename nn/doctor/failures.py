@@ -1,10 +1,123 @@
 """Exceptions of the learner's code, translated into their cause."""
 
 from __future__ import annotations
+
+import ast
+import linecache
+import textwrap
+import time
 from typing import Any
-from nn.doctor.report import Cause
+
+import numpy as np
+
+from nn.doctor.repair import SECONDS, cause_of, changes_that_mend
+from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
+from nn.doctor.sandbox import Failure, TooLong
 
 
 def explain_failure(examination: Any, trial: Any) -> None:
-    failure = trial.failure
-    examination.report.unexplained.append(f"backward failed: {failure.sentence}")
+    """Backward raised an exception: where, with which shapes, and the change that mends it."""
+    failure, report = trial.failure, examination.report
+    names = [n for n, g in trial.truths[0].gradients.items() if np.any(g)]
+    done = trial.runs[0].gradients
+    report.rows = [Verdict(n, MISSING) for n in names if n not in done]
+    found, left = changes_that_mend(examination, trial, time.monotonic() + SECONDS)
+    source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
+    shapes = shapes_in(failure)
+    says = f"backward stops with {type(failure.error).__name__}: {plain_message(failure)}"
+    if found:
+        edit = found[0][0]
+        cause = cause_of(
+            edit,
+            ", ".join(names[-1:]),
+            "your code with this change runs, and gives the right gradients in two independent "
+            "experiments"
+            if not left
+            else "your code with this change runs on, and its gradients up to there are right",
+        )
+        cause.says = f"{says}; {cause.says}"
+        cause.alternatives = [cause_of(e, cause.quantity, "") for e in found[0][1:3]]
+        report.causes.append(cause)
+        for more in found[1:]:
+            report.causes.append(cause_of(more[0], cause.quantity, "it is needed too"))
+        return
+    cause = Cause(
+        ", ".join(names[-1:]),
+        SHAPE if isinstance(failure.error, ValueError) else type(failure.error).__name__,
+        says,
+        failure.line or None,
+        failure.function,
+        failure.file,
+        source,
+    )
+    if shapes:
+        cause.says += f" ({shapes})"
+    cause.fix = advice(failure)
+    report.causes.append(cause)
+
+
+def plain_message(failure: Failure) -> str:
+    text = str(failure.error) or "no message"
+    if isinstance(failure.error, TooLong):
+        return "it did not end within the time limit"
+    if isinstance(failure.error, KeyError):
+        return f"there is no key {text}"
+    return text.split("(Python builtin")[0].strip()
+
+
+def advice(failure: Failure) -> str:
+    error = failure.error
+    if isinstance(error, KeyError):
+        keys = keys_near(failure)
+        return "check the key" + (f"; the dictionary has {keys}" if keys else "")
+    if isinstance(error, ValueError) and ("matmul" in str(error) or "shapes" in str(error)):
+        return "compare the shapes with the formula: a transpose is missing, or the wrong array is used"
+    if isinstance(error, IndexError):
+        return "count the layers and the caches: one index is beyond the end"
+    if isinstance(error, NameError):
+        return "the name is not defined when backward runs: is it a variable of the notebook?"
+    return ""
+
+
+def keys_near(failure: Failure) -> str:
+    if failure.frame is None:
+        return ""
+    found = [v for v in failure.frame.f_locals.values() if isinstance(v, dict) and v]
+    return ", ".join(sorted(map(str, found[-1]))[:12]) if found else ""
+
+
+def shapes_in(failure: Failure) -> str:
+    """The shapes of the arrays that the failing line names."""
+    if failure.frame is None or not failure.line:
+        return ""
+    text = linecache.getline(failure.file, failure.line).strip()
+    try:
+        tree = ast.parse(textwrap.dedent(text))
+    except SyntaxError:
+        return ""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(
+            getattr(node, "ctx", None), ast.Load
+        ):
+            name = ast.unparse(node)
+            value = looked_up(node, failure.frame.f_locals)
+            if isinstance(value, np.ndarray):
+                found[name] = f"{name} has shape {value.shape}"
+    return ", ".join(found.values())
+
+
+def looked_up(node: ast.AST, names: dict[str, Any]) -> Any:
+    """The value of a name, an attribute or an entry, without calling anything."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute):
+        owner = looked_up(node.value, names)
+        if isinstance(owner, np.ndarray):
+            return owner.T if node.attr == "T" else None
+        return getattr(owner, "__dict__", {}).get(node.attr)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        owner = looked_up(node.value, names)
+        if isinstance(owner, dict):
+            return owner.get(node.slice.value)
+    return None

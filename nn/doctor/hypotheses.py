@@ -145,13 +145,11 @@ def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
     divided = outer.m_power < 0 and (name[1] in "Wb" or int(name[2:]) == room.twin.depth)
     twice = "is divided by m twice" if divided else "is divided by m here, which belongs elsewhere"
     yield from tried(
-        ("missing 1/m", f"{name} is m times too large: the 1/m is missing", lambda: m * formula),
+        ("missing 1/m", f"{name} is m times too large: the 1/m is missing", lambda: times_m(formula, m)),
         ("1/m twice", f"{name} {twice}", lambda: formula / m),
         ("sign", f"{name} has the wrong sign", lambda: -formula),
         ("factor 2", f"{name} is twice as large as it should be", lambda: 2 * formula),
         ("factor 1/2", f"{name} is half as large as it should be", lambda: formula / 2),
-        ("divided by n", f"{name} is divided by the number of outputs too", lambda: formula / n),
-        ("times n", f"{name} is multiplied by the number of outputs", lambda: n * formula),
         (
             "learning rate",
             f"{name} is already multiplied by the learning rate",
@@ -159,8 +157,13 @@ def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
         ),
         ("zero", f"{name} is zero", lambda: 0 * formula),
     )
+    if room.values["n"] > 1:
+        yield from tried(
+            ("divided by n", f"{name} is divided by the number of outputs too", lambda: formula / n),
+            ("times n", f"{name} is multiplied by the number of outputs", lambda: n * formula),
+        )
     if name[1] in "WbA":
-        features = room["X"].args and 1 or room["X"].value.shape[room.twin.features]
+        features = np.shape(room.values["X"])[room.twin.features]
         size = symbol("n_x", np.asarray(float(features)))
         room.values.setdefault("n_x", float(features))
         room.symbols.setdefault("n_x", size)
@@ -169,14 +172,24 @@ def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
                 (
                     "features for m",
                     f"{name} is divided by the number of features instead of the examples",
-                    lambda: m * formula / room["n_x"],
-                ),
-                (
-                    "classes for m",
-                    f"{name} is divided by the number of outputs instead of the examples",
-                    lambda: m * formula / n,
+                    lambda: times_m(formula, m) / room["n_x"],
                 ),
             )
+            if room.values["n"] > 1:
+                yield from tried(
+                    (
+                        "classes for m",
+                        f"{name} is divided by the number of outputs instead of the examples",
+                        lambda: times_m(formula, m) / n,
+                    ),
+                )
+
+
+def times_m(formula: Any, m: Any) -> Any:
+    """The formula without its division by m, if it has one."""
+    if is_call(formula, np.divide) and formula.args[1].key == m.key:
+        return formula.args[0]
+    return m * formula
 
 
 def about_dW(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:

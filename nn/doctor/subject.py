@@ -36,6 +36,7 @@ class Run:
     gradients: dict[str, Any] = field(default_factory=dict)  # by "d" + parameter, or dA1, dZ1
     stage: str = "forward"  # how far it came
     failure: Failure | None = None
+    forward_codes: list[Any] = field(default_factory=list)
     seen: list[Event] = field(default_factory=list)  # in the forward pass
     events: list[Event] = field(default_factory=list)  # in the backward pass
     tracer: Tracer | None = None
@@ -146,6 +147,7 @@ class Subject:
         )
         run.seen, run.tracer = tracer.events, tracer
         run.output = roles.get("output")
+        run.forward_codes = list(tracer.codes)
         if run.failure:
             return run
         run.stage = "backward"

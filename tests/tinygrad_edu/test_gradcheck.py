@@ -61,7 +61,8 @@ def test_right_rules_pass_and_planted_mistakes_are_caught(name: str) -> None:
 
         def dropped(*a: Any, vjp: Any = vjp) -> Any:
             g = np.array(vjp(*a))
-            g.flat[int(np.argmax(np.abs(g)))] = 0.0
+            if g.size:
+                g.flat[int(np.argmax(np.abs(g)))] = 0.0
             return g
 
         for kind, mutant in (("factor 1.001", factor), ("dropped term", dropped)):
