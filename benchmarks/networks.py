@@ -1,6 +1,6 @@
 """A training step by autodiff, by the derived source, and by hand.
 
-    python benchmarks/networks.py [FOLDER with the course's two HDF5 files]
+python benchmarks/networks.py [FOLDER with the course's two HDF5 files]
 """
 
 from __future__ import annotations

@@ -100,7 +100,9 @@ def make_parser() -> argparse.ArgumentParser:
     form.add_argument("--latex", action="store_true", help="aligned equations of LaTeX")
     form.add_argument("--numpy", action="store_true", help="a NumPy function")
     derived.add_argument(
-        "--fused", action="store_true", help="sigmoid and cross-entropy in one step, dZ = (A - Y) / m"
+        "--fused",
+        action="store_true",
+        help="sigmoid and cross-entropy in one step, dZ = (A - Y) / m",
     )
     derived.add_argument("--full", action="store_true", help="equal layers one by one")
     derived.set_defaults(run=run_derive)

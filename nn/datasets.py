@@ -1,22 +1,27 @@
-"""Data to train on: the course's cat pictures from files, or pictures that this module draws.
+"""Data to train on: the course's cat pictures and MNIST from files, or what this module draws.
 
-The built-in pictures are drawings made by the code below, not photographs. They have the shape
-and the proportions of the course's data, so that everything runs without a download; results on
-them are not results on the real data.
+The built-in pictures and digits are drawings made by the code below, not photographs and not
+handwriting. They have the shape and the proportions of the real data, so that everything runs
+without a download; results on them are not results on the real data. The planar flower is points.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nn.checks import check_whole_number
 
 SIDE = 64
 _DRAWN = "pictures drawn by nn.datasets (not photographs)"
@@ -144,6 +149,198 @@ def _read_cats(folder: Path, part: str, *more: str) -> tuple[Any, ...]:
                 "expected two names in bytes"
             )
     return x, y.reshape(1, m).astype(np.int64), *rest
+
+
+# --- the planar flower ---------------------------------------------------------------------------
+
+
+def load_planar(
+    m: int = 400, *, petals: int = 6, noise: float = 0.2, seed: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return X (2, m), points of a flower, and Y (1, m), the colour of their petal, 0 or 1 in turns.
+
+    No straight line separates the colours. The outline of a petal is r = 4 |sin(petals / 2 * angle)|;
+    ``noise`` blurs it. ValueError for numbers that are not positive and whole.
+
+    >>> X, Y = load_planar(400)
+    >>> X.shape, Y.shape, int(Y.sum())
+    ((2, 400), (1, 400), 200)
+    """
+    m = check_whole_number("m", m, minimum=1)
+    petals = check_whole_number("petals", petals, minimum=1)
+    random = np.random.default_rng(check_whole_number("seed", seed))
+    petal = random.permutation(m) % petals
+    within = np.clip(0.5 + 0.22 * random.standard_normal(m), -0.1, 1.1)  # 0 to 1: edge to edge
+    angle = 2 * np.pi * (petal + within) / petals
+    r = 4 * np.abs(np.sin(np.pi * within)) + noise * random.standard_normal(m)
+    return r * np.stack([np.cos(angle), np.sin(angle)]), (petal % 2).reshape(1, m)
+
+
+# --- digits ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Pictures of the digits 0 to 9; unpacks into its first four fields.
+
+    train_x : (m, height, width) uint8, white on black, train_y : (m,) of 0 to 9, test_x and test_y
+    alike. `source` says in words where they are from, and `drawn` whether this module drew them.
+    """
+
+    train_x: NDArray[np.uint8]
+    train_y: NDArray[np.int64]
+    test_x: NDArray[np.uint8]
+    test_y: NDArray[np.int64]
+    source: str
+    drawn: bool
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return iter((self.train_x, self.train_y, self.test_x, self.test_y))
+
+
+_MNIST = "expected train-images-idx3-ubyte, train-labels-idx1-ubyte and both for t10k, or their .gz"
+
+
+def load_mnist(path: str | os.PathLike[str]) -> Digits:
+    """Return the digits in the folder `path`: MNIST's four IDX files, gzipped or not.
+
+    FileNotFoundError where the folder or a file is missing, ValueError for a file that is cut off,
+    damaged or something else. All four are read and checked before anything is returned.
+
+    >>> load_mnist("no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: no/such/folder does not exist: expected train-images-idx3-ubyte, \
+train-labels-idx1-ubyte and both for t10k, or their .gz
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        problem = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"{folder} {problem}: {_MNIST}")
+    train = _read_digits(folder, "train")
+    test = _read_digits(folder, "t10k")
+    if train[0].shape[1:] != test[0].shape[1:]:
+        raise ValueError(
+            f"{folder} has training pictures of {train[0].shape[1:]} pixels, but test pictures of "
+            f"{test[0].shape[1:]}"
+        )
+    return Digits(*train, *test, source=f"digits read from {folder}", drawn=False)
+
+
+def _read_digits(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    file, x = _read_idx(folder, f"{part}-images", 3)
+    label_file, y = _read_idx(folder, f"{part}-labels", 1)
+    if len(x) != len(y):
+        raise ValueError(f"{file} has {len(x)} pictures, but {label_file} has {len(y)} labels")
+    if y.max() > 9:
+        where = int(np.argmax(y > 9))
+        raise ValueError(
+            f"{label_file} has the label {y[where]} at position {where}: expected digits, 0 to 9"
+        )
+    return x, y.astype(np.int64)
+
+
+def _read_idx(folder: Path, name: str, ndim: int) -> tuple[Path, NDArray[np.uint8]]:
+    """The bytes in an IDX file: two zeros, the type, the number of axes, their sizes, the values."""
+    ending = f"idx{ndim}-ubyte"
+    names = [f"{name}{dot}{ending}{gz}" for gz in ("", ".gz") for dot in "-."]
+    file = next((folder / name for name in names if (folder / name).is_file()), None)
+    if file is None:
+        raise FileNotFoundError(f"{folder / names[0]} does not exist: {_MNIST}")
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            head = stream.read(4 + 4 * ndim)
+            shape = tuple(np.frombuffer(head[4:], ">u4").tolist()) if len(head) % 4 == 0 else ()
+            if head[:4] != bytes((0, 0, 8, ndim)) or len(shape) != ndim:
+                raise ValueError(
+                    f"{file} is not an IDX file of bytes with {ndim} "
+                    f"ax{'e' if ndim > 1 else 'i'}s: download it again"
+                )
+            size = prod(shape)
+            if not 0 < size <= _LARGEST:
+                raise ValueError(f"{file} claims to hold {shape}: expected 1 to {_LARGEST} bytes")
+            data = stream.read(size)
+            rest = stream.read(1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{file} is cut off or not gzipped, download it again ({error})"
+        ) from error
+    if len(data) != size or rest:
+        many = "more" if rest else f"only {len(data)}"
+        raise ValueError(f"{file} should hold {size} values, but has {many}: download it again")
+    return file, np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+_LARGEST = 10**9  # bytes in one IDX file; MNIST's largest has 47 million
+
+
+def draw_digits(train: int = 5000, test: int = 1000, *, seed: int = 1) -> Digits:
+    """Return digits of 28 x 28 pixels that this code draws, as many of each: not handwriting.
+
+    They are pen strokes, shifted, turned, slanted and bent at random. ValueError or TypeError for
+    numbers that are not positive and whole.
+
+    >>> digits = draw_digits(20, 10)
+    >>> digits.train_x.shape, digits.test_y.shape, digits.source
+    ((20, 28, 28), (10,), 'digits drawn by nn.datasets (not handwriting)')
+    """
+    m = check_whole_number("train", train, minimum=1)
+    total = m + check_whole_number("test", test, minimum=1)
+    random = np.random.default_rng(check_whole_number("seed", seed))
+    y = np.concatenate([random.permutation(np.arange(m) % 10), np.arange(total - m) % 10])
+    x = np.empty((total, 28, 28), np.uint8)
+    for digit in range(10):
+        mine = np.flatnonzero(y == digit)
+        for some in np.array_split(mine, -(-len(mine) // 100) or 1):
+            x[some] = _pen(_STROKES[digit], len(some), random)
+    return Digits(
+        x[:m], y[:m], x[m:], y[m:], "digits drawn by nn.datasets (not handwriting)", drawn=True
+    )
+
+
+# A point (x, y) of a stroke is the complex number x + iy, x to the right and y down, -1 to 1.
+
+
+def _arc(centre: complex, rx: float, ry: float, start: float, end: float) -> list[complex]:
+    """Points of an ellipse from one angle to another, in turns; 0 is to the right."""
+    angles = 2 * np.pi * np.linspace(start, end, 2 + round(12 * abs(end - start)))
+    return list(centre + rx * np.cos(angles) + 1j * ry * np.sin(angles))
+
+
+_STROKES: list[list[list[complex]]] = [  # of the digits 0 to 9
+    [_arc(0, 0.6, 1, 0, 1)],
+    [[-0.4 - 0.6j, 0.1 - 1j, 0.1 + 1j]],
+    [[*_arc(-0.45j, 0.55, 0.55, -0.45, 0.1), -0.6 + 1j, 0.65 + 1j]],
+    [[*_arc(-0.5j, 0.5, 0.5, -0.4, 0.25), *_arc(0.5j, 0.58, 0.5, -0.2, 0.4)]],
+    [[0.15 - 1j, -0.65 + 0.3j, 0.65 + 0.3j], [0.3 - 0.25j, 0.3 + 1j]],
+    [[0.5 - 1j, -0.4 - 1j, -0.45 - 0.15j, *_arc(0.35j, 0.6, 0.62, -0.35, 0.4)]],
+    [[0.4 - 1j, *_arc(0.4j, 0.55, 0.6, 0.55, -0.55)]],
+    [[-0.6 - 1j, 0.6 - 1j, -0.15 + 1j]],
+    [_arc(-0.52j, 0.45, 0.48, 0.25, 1.25), _arc(0.5j, 0.55, 0.5, -0.25, 0.75)],
+    [[*_arc(-0.4j, 0.52, 0.58, 0, 1), 0.45 + 0.2j, 0.2 + 1j]],
+]
+
+
+def _pen(strokes: list[list[complex]], n: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """``n`` pictures (n, 28, 28) of one digit, each written a little differently."""
+
+    def vary(size: float) -> Any:
+        return size * np.clip(random.standard_normal((n, 1)), -2, 2)
+
+    turn, slant, shift = np.exp(1j * vary(0.12)), vary(0.15), vary(0.09) + 1j * vary(0.09)
+    wide, high, width = 0.68 + vary(0.08), 0.68 + vary(0.08), 0.1 + vary(0.015)
+    bend, phase = vary(0.1) + 1j * vary(0.1), vary(1.5)
+    rows, columns = (np.mgrid[:28, :28].reshape(2, -1) + 0.5) / 14 - 1
+    grid, nearest = columns + 1j * rows, np.full((n, 28 * 28), np.inf)
+    for stroke in strokes:
+        z = np.array(stroke) + bend * np.sin(2 * np.array(stroke).imag + phase)
+        z = (z + slant * z.imag) * turn
+        z = wide * z.real + 1j * high * z.imag + shift
+        for start, piece in zip(z.T[:-1, :, None], np.diff(z).T[:, :, None]):
+            along = np.clip(((grid - start) / piece).real, 0, 1)
+            nearest = np.minimum(nearest, np.abs(grid - start - along * piece))
+    ink = np.clip((width - nearest) * 14 + 0.5, 0, 1)
+    return np.rint(255 * ink).astype(np.uint8).reshape(n, 28, 28)
 
 
 # --- the drawn pictures ------------------------------------------------------------------------

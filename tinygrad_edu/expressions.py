@@ -11,7 +11,7 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -116,6 +116,14 @@ class Expression:
     value: Any
     sizes: tuple[int, ...]  # the shape, of ints and Sizes
     key: Any  # equal for equal expressions
+
+    if TYPE_CHECKING:  # set below
+
+        def _operator(self, other: Any) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
+        __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __rpow__ = _operator
+        __matmul__ = __rmatmul__ = __and__ = __or__ = __gt__ = __ge__ = __lt__ = __le__ = _operator
 
     # what NumPy arrays offer, as far as rules look at it
 
@@ -450,7 +458,7 @@ def scalar(x: Any) -> bool:
 def literal(*xs: Any) -> bool:
     """Whether all are plain numbers that stand in the formula as they are."""
     return all(
-        isinstance(x, int | float) and not isinstance(x, Size)
+        (isinstance(x, int | float) and not isinstance(x, Size))
         or (isinstance(x, Expression) and x.function is None and x.name is None and not x.sizes)
         for x in xs
     )
@@ -584,7 +592,9 @@ SIMPLER: dict[Any, Callable[..., Any]] = {
 def sizes_of(e: Expression) -> tuple[int, ...]:
     """The shape of a result by the sizes of what it was made of, where the function tells."""
     shape = np.shape(e.value)
-    given: list[Any] = [getattr(a, "sizes", np.shape(value_of(a))) if _is_array(a) else () for a in e.args]
+    given: list[Any] = [
+        getattr(a, "sizes", np.shape(value_of(a))) if _is_array(a) else () for a in e.args
+    ]
     if isinstance(e.function, np.ufunc) and e.function is not np.matmul:
         return tuple(broadcast(given, shape))
     if e.function is np.matmul and len(given) == 2 and len(given[0]) == len(given[1]) == 2:
@@ -612,7 +622,8 @@ def sizes_of(e: Expression) -> tuple[int, ...]:
     return own_sizes(e)
 
 
-KEEP_SHAPE = {np.copy, np.clip, np.tril, np.triu, np.flip, np.roll, np.sort, np.linalg.inv, np.astype}
+KEEP_SHAPE = {np.copy, np.clip, np.tril, np.triu, np.flip, np.roll, np.sort, np.astype}
+KEEP_SHAPE.add(np.linalg.inv)
 
 
 def _is_array(x: Any) -> bool:

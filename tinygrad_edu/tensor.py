@@ -15,7 +15,7 @@ clock = count(-1, -1)  # ticks downwards: the youngest tensor is the smallest, a
 KEEP = object()  # in place of the gradient of a tensor that was told to retain it
 
 # What NumPy's functions mean for Tensors; the modules of rules/ fill these in.
-UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
+UFUNCS: dict[np.ufunc | str, Callable[..., Any]] = {}
 UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -67,6 +67,14 @@ class Tensor:
     if TYPE_CHECKING:  # operators and NumPy's methods come with their rules
 
         def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __neg__(self) -> Tensor: ...
+        def _operator(self, other: Any) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operator
+        __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = __rpow__ = _operator
+        __matmul__ = __rmatmul__ = __and__ = __or__ = __gt__ = __ge__ = __lt__ = __le__ = _operator
 
     def __init__(self, data: Any, requires_grad: bool = False, *, name: str | None = None):
         array = array_of(data, "Tensor(data)", copy=True)
@@ -305,7 +313,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError(f"{self.describe()} is one number (shape ()) and cannot be iterated.")
-        return (self.__getitem__(i) for i in range(len(self)))
+        return (self[i] for i in range(len(self)))
 
     def __copy__(self) -> Tensor:
         return self.copy()

@@ -39,7 +39,10 @@ def classifier(dims: list[int]) -> Tensor:
 def tanh_hidden() -> Tensor:
     a = Leaves()
     W1, b1, W2, b2 = (
-        a.parameter("W1", 4, 2), a.parameter("b1", 4, 1), a.parameter("W2", 1, 4), a.parameter("b2", 1, 1)
+        a.parameter("W1", 4, 2),
+        a.parameter("b1", 4, 1),
+        a.parameter("W2", 1, 4),
+        a.parameter("b2", 1, 1),
     )
     X, Y = a.data("X", 2, 6), a.data("Y", 1, 6)
     A1 = named(np.tanh(named(W1 @ X + b1, "Z1")), "A1")
@@ -50,7 +53,10 @@ def tanh_hidden() -> Tensor:
 def softmax_cross_entropy() -> Tensor:
     a = Leaves()
     W1, b1, W2, b2 = (
-        a.parameter("W1", 5, 4), a.parameter("b1", 5, 1), a.parameter("W2", 3, 5), a.parameter("b2", 3, 1)
+        a.parameter("W1", 5, 4),
+        a.parameter("b1", 5, 1),
+        a.parameter("W2", 3, 5),
+        a.parameter("b2", 3, 1),
     )
     X = a.data("X", 4, 6)
     Y = Tensor(np.eye(3)[:, [0, 1, 2, 2, 1, 0]], name="Y")
@@ -62,7 +68,10 @@ def softmax_cross_entropy() -> Tensor:
 def l2_regularisation() -> Tensor:
     a = Leaves()
     W1, b1, W2, b2 = (
-        a.parameter("W1", 5, 4), a.parameter("b1", 5, 1), a.parameter("W2", 1, 5), a.parameter("b2", 1, 1)
+        a.parameter("W1", 5, 4),
+        a.parameter("b1", 5, 1),
+        a.parameter("W2", 1, 5),
+        a.parameter("b2", 1, 1),
     )
     X, Y = a.data("X", 4, 6), a.data("Y", 1, 6)
     A1 = named(np.tanh(named(W1 @ X + b1, "Z1")), "A1")

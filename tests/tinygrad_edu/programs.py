@@ -23,7 +23,7 @@ PROGRAM = st.tuples(
 )
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """The program has no gradient that two libraries could agree on to the last digits."""
 
 
@@ -214,7 +214,9 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
         name = NAMES[number % len(NAMES)]
         operands, fit, _ = OPERATIONS[name]
         # half of the operands are recent ones, so that programs get deep
-        places = [len(pool) - 1 - choice % min(len(pool), 4 + choice % 5) for choice in (first, second)]
+        places = [
+            len(pool) - 1 - choice % min(len(pool), 4 + choice % 5) for choice in (first, second)
+        ]
         places = places[:operands]
         for other in range(len(pool)):  # until the shapes fit
             shapes = [pool[i].shape for i in places]
@@ -224,12 +226,12 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
         if not fit(*shapes) or any(math.prod(s) > 200 for s in shapes):
             continue
         if near_tie(name, option, [pool[i] for i in places]):
-            raise Rejected
+            raise RejectedError
         append(name, places, option)
         if np.max(np.abs(pool[-1])) > 50:
             append("tanh", [len(pool) - 1], 0)
     if not chosen:
-        raise Rejected
+        raise RejectedError
     return chosen
 
 

@@ -239,10 +239,20 @@ def test_constants_remember_but_not_for_ever():
 
 def test_the_first_anomaly_is_named_with_its_line():
     x = Tensor([4.0, 0.0], requires_grad=True, name="x")
-    with pytest.raises(FloatingPointError) as forward, tg.detect_anomaly(), np.errstate(all="ignore"):
+    with (
+        pytest.raises(FloatingPointError) as forward,
+        tg.detect_anomaly(),
+        np.errstate(all="ignore"),
+    ):
         np.log(x)
-    assert all(word in str(forward.value) for word in ("log", "-inf at [1]", "x of shape", __file__))
-    with pytest.raises(FloatingPointError) as backward, tg.detect_anomaly(), np.errstate(all="ignore"):
+    assert all(
+        word in str(forward.value) for word in ("log", "-inf at [1]", "x of shape", __file__)
+    )
+    with (
+        pytest.raises(FloatingPointError) as backward,
+        tg.detect_anomaly(),
+        np.errstate(all="ignore"),
+    ):
         np.sqrt(x).sum().backward()
     assert all(word in str(backward.value) for word in ("backward pass of sqrt", "of x", __file__))
     assert x.grad is None
@@ -264,9 +274,7 @@ def test_exactly_2l_minus_1_products_and_no_array_of_xs_size(monkeypatch):
 
     products = []
     entry = tg.recording.TABLE["matmul"]
-    counted = [
-        lambda *args, vjp=vjp: products.append(vjp) or vjp(*args) for vjp in entry.vjps
-    ]
+    counted = [lambda *args, vjp=vjp: products.append(vjp) or vjp(*args) for vjp in entry.vjps]
     node, L = cost, len(dims) - 1
     seen, stack = set(), [cost]
     while stack:
@@ -290,7 +298,12 @@ def test_a_view_that_is_out_of_date_is_not_used():
     row, turned = y[0], y.T
     before = row.sum()
     y[0, 0] = 100.0
-    for use in (lambda: row + 1, lambda: row[1].item(), lambda: turned.sum(), lambda: row[1:].sum()):
+    for use in (
+        lambda: row + 1,
+        lambda: row[1].item(),
+        lambda: turned.sum(),
+        lambda: row[1:].sum(),
+    ):
         with pytest.raises(RuntimeError, match="written into since"):
             use()
     assert before.item() == 6.0 and y[0].sum().item() == 104.0

@@ -108,7 +108,7 @@ def test_the_source_of_random_programs_agrees(program: Any) -> None:
     arrays = programs.start(program)
     try:
         chosen = programs.steps(program, arrays)
-    except programs.Rejected:
+    except programs.RejectedError:
         reject()
     inputs = [Tensor(x, requires_grad=True) for x in arrays]
     agree(programs.run(programs.Ours, chosen, inputs), tolerance=1e-13)
@@ -154,8 +154,10 @@ def test_the_source_is_tidy_and_imports_numpy_only(name: str, tmp_path: Path) ->
     path.write_text(source)
     imports = [row for row in source.splitlines() if "import" in row]
     assert imports == (["import numpy as np"] if "np." in source else [])
-    for arguments in (["check", "--select", "E,F,W,I", "--line-length", "100"],
-                      ["format", "--check", "--diff", "--line-length", "100"]):
+    for arguments in (
+        ["check", "--select", "E,F,W,I", "--line-length", "100"],
+        ["format", "--check", "--diff", "--line-length", "100"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, "--isolated", str(path)],
             capture_output=True,
@@ -192,7 +194,7 @@ def test_equal_layers_are_printed_once_and_in_full_when_asked() -> None:
     short, full = str(formulas), formulas.text(full=True)
     assert "for l = " in short and "dW[l] = dZ[l] @ A[l-1].T" in short
     assert len(short.splitlines()) < 30 < len(full.splitlines())
-    assert all(f"dW{l} = dZ{l} @ A{l - 1}.T" in full for l in range(2, 14))
+    assert all(f"dW{i} = dZ{i} @ A{i - 1}.T" in full for i in range(2, 14))
 
 
 def test_the_fused_step_and_why() -> None:
@@ -219,10 +221,10 @@ def test_simplification_reads_like_a_textbook_and_changes_no_value() -> None:
         (1 * x, "x"),
         (x + 0, "x"),
         (x / 1, "x"),
-        (-(-x), "x"),
+        (np.negative(-x), "x"),
         (x.T.T, "x"),
         (x + -y, "x - y"),
-        (x - -y, "x + y"),
+        (x.__sub__(-y), "x + y"),
         (-x + y, "y - x"),
         (-(x / y) * x, "-x / y * x"),
         (x * -y, "-x * y"),
@@ -252,8 +254,10 @@ def test_simplification_reads_like_a_textbook_and_changes_no_value() -> None:
         (lambda: Tensor([1.0], requires_grad=True, name="my W") * 2, ValueError, ["'my W'"]),
         (lambda: Tensor([1.0], requires_grad=True, name="lambda") * 2, ValueError, ["'lambda'"]),
         (
-            lambda: Tensor([1.0], requires_grad=True, name="W")
-            * Tensor([1.0], requires_grad=True, name="dW"),
+            lambda: (
+                Tensor([1.0], requires_grad=True, name="W")
+                * Tensor([1.0], requires_grad=True, name="dW")
+            ),
             ValueError,
             ["'dW'", "gradient of 'W'"],
         ),
@@ -269,7 +273,9 @@ def test_opaque_operations_are_refused() -> None:
     import math
 
     opaque = rule(
-        "opaque", lambda x: np.vectorize(math.exp)(x), lambda g, out, x: g * np.vectorize(math.exp)(x)
+        "opaque",
+        lambda x: np.vectorize(math.exp)(x),
+        lambda g, out, x: g * np.vectorize(math.exp)(x),
     )
     x = Tensor([1.0], requires_grad=True, name="x")
     with pytest.raises(ValueError, match="'opaque'"):

@@ -107,7 +107,9 @@ def fails(entry: Rule, mutant: Rule, values: list[Any], places: list[int]) -> bo
 def test_a_missing_broadcast_reduction_is_caught(name: str, monkeypatch: Any) -> None:
     entry = test_rules.OWN[name]
     values = [
-        test_rules.fill(np.random.default_rng(k), test_rules.Place(shape, "any", None), entry, float)
+        test_rules.fill(
+            np.random.default_rng(k), test_rules.Place(shape, "any", None), entry, float
+        )
         for k, shape in enumerate(((2, 3), (1, 3)))
     ]
     assert check(entry, entry, values, [0, 1])

@@ -33,7 +33,7 @@ def test_first_and_second_derivatives_equal_pytorchs(program: Any) -> None:
     arrays = programs.start(program)
     try:
         chosen = programs.steps(program, arrays)
-    except programs.Rejected:
+    except programs.RejectedError:
         reject()
 
     ours = [Tensor(x, requires_grad=True) for x in arrays]
@@ -73,6 +73,8 @@ def test_so_many_were_compared(capsys: Any) -> None:
     if not checked["programs"]:
         pytest.skip("the programs were not run")
     with capsys.disabled():
-        print(f"\n{checked['programs']} random programs of {checked['operations']} operations "
-              "equal PyTorch's first and second derivatives")
+        print(
+            f"\n{checked['programs']} random programs of {checked['operations']} operations "
+            "equal PyTorch's first and second derivatives"
+        )
     assert checked["programs"] >= 0.5 * RUNS
