@@ -74,16 +74,19 @@ def walk(
 def pull(node: Tensor, pending: Pending, g: Any, out: Any, values: Any) -> None:
     """Pull ``g``, the gradient of ``node``, back to each input that needs one."""
     assert node._rule is not None
-    for x, vjp in zip(node.inputs, node._rule.vjps):
-        if isinstance(x, Tensor) and x._needs and vjp is not None:
-            gx = vjp(g, out, *values)
-            if gx.shape != x._data.shape or gx.dtype is not x._data.dtype:
-                gx = fit(gx, x, node)
-            if x._gradient is None:
-                x._gradient = gx
-                heappush(pending, (x._order, x))
-            else:
-                x._gradient = x._gradient + gx
+    for x, vjp in zip(node._inputs, node._rule.vjps):
+        if not isinstance(x, Tensor) or not x._needs or vjp is None:
+            continue
+        if x._order < node._order:
+            x = as_it_was(x, node)
+        gx = vjp(g, out, *values)
+        if gx.shape != x._data.shape or gx.dtype is not x._data.dtype:
+            gx = fit(gx, x, node)
+        if x._gradient is None:
+            x._gradient = gx
+            heappush(pending, (x._order, x))
+        else:
+            x._gradient = x._gradient + gx
 
 
 def numbers(node: Tensor, g: Any) -> tuple[Any, Any, Any]:
@@ -257,13 +260,14 @@ def fit(gx: Any, x: Tensor, node: Tensor) -> Any:
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes that broadcasting added to ``shape`` or stretched."""
     added = len(g.shape) - len(shape)
-    if added < 0:
-        raise ValueError(f"{g.shape} has fewer axes than {shape}")
     if added:
+        if added < 0:
+            raise ValueError(f"{g.shape} has fewer axes than {shape}")
         g = g.sum(axis=tuple(range(added)))
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
+    have = g.shape
+    stretched = [i for i in range(len(shape)) if shape[i] == 1 and have[i] != 1]
     if stretched:
-        g = g.sum(axis=stretched if len(stretched) > 1 else stretched[0], keepdims=True)
+        g = g.sum(axis=stretched[0] if len(stretched) == 1 else tuple(stretched), keepdims=True)
     if g.shape != shape:
         raise ValueError(f"{g.shape} cannot be summed to {shape}")
     return g

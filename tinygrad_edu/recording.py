@@ -76,6 +76,7 @@ class Rule:
         self.examples = examples
         self.formula = formula  # what formulas show in the place of the forward function
         self.writes = writes  # into its first input, which becomes the result
+        self.built_in = False
         self.takes = inputs_of(self.vjps)
         # computed entry by entry, so that a gradient has the result's shape and dtype
         self.elementwise = elementwise or (isinstance(forward, np.ufunc) and not forward.signature)
@@ -100,8 +101,13 @@ def rule(
     of the result, the result and the inputs. They are called with arrays, with Tensors (for higher
     derivatives) and with symbols (for formulas), so they use operators and NumPy's functions.
     ``about`` says what a reader and the tests want to know: ``symbol``, ``domain``, ``kinks``,
-    ``examples``.
+    ``examples``. ValueError for the name of an operation that is there already.
     """
+    if name in TABLE and TABLE[name].built_in:
+        raise ValueError(
+            f"there is an operation called {name!r} already: give yours another name, so that formulas "
+            "and pictures tell them apart."
+        )
     entry = TABLE[name] = Rule(name, forward, vjps, **about)
     plain = entry.takes == len(vjps) and None not in vjps
     if plain and len(vjps) == 1 and entry.elementwise:
@@ -113,7 +119,7 @@ def rule(
     operation.__name__ = operation.__qualname__ = name
     operation.rule = entry  # type: ignore[attr-defined]
     if isinstance(forward, np.ufunc):
-        UFUNCS[forward] = operation
+        UFUNCS.setdefault(forward, operation)  # np.tanh goes on meaning what it meant
     return operation
 
 

@@ -208,8 +208,10 @@ class Tensor:
         if self._rule is None:
             return ()
         return tuple(
-            as_it_was(x, self) if isinstance(x, Tensor) and x._order < self._order else x
-            for x in self._inputs
+            [
+                as_it_was(x, self) if isinstance(x, Tensor) and x._order < self._order else x
+                for x in self._inputs
+            ]
         )
 
     def __repr__(self) -> str:

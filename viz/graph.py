@@ -196,7 +196,11 @@ def main_operand(entries: list[Entry], i: int) -> int:
     """The operand with the longest history, data rather than parameters."""
     return max(
         entries[i].operands,
-        key=lambda j: (entries[j].depth, entries[j].role == "input", entries[j].needs_gradient),
+        key=lambda j: (
+            entries[j].depth,
+            entries[j].role != "parameter" and entries[j].shape != (),
+            entries[j].needs_gradient,
+        ),
     )
 
 
@@ -235,7 +239,7 @@ def find_layers(entries: list[Entry]) -> None:
             continue
         own = [j for j in entry.operands if bare[j]]
         data = [j for j in entry.operands if not bare[j] and entries[j].role != "constant"]
-        if own and not data:
+        if own and not data and len(own) == len(entry.operands):
             bare[i] = len(own) == 1
             keys[i] = keys[own[0]] if bare[i] else ""
             continue

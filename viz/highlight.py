@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,16 +16,15 @@ def marks_of(highlight: Any, entries: list[Entry]) -> Marks:
     """What to mark, and what to write there."""
     if highlight is None:
         return {}
-    verdicts = getattr(highlight, "verdicts", None)
-    if verdicts is not None:
-        return report_marks(highlight, verdicts)
+    if hasattr(highlight, "rows"):
+        return report_marks(highlight)
     if isinstance(highlight, Mapping):
         return {clean(name): ("chosen", [clean(note)]) for name, note in highlight.items()}
     if isinstance(highlight, Tensor | str):
         highlight = [highlight]
     if not isinstance(highlight, Iterable):
         raise TypeError(
-            "highlight takes tensors, names, a dict of notes by name, or a report with verdicts, "
+            "highlight takes tensors, names, a dict of notes by name, or a report of gradients, "
             f"but got {type(highlight).__name__}."
         )
     marks: Marks = {}
@@ -40,42 +40,41 @@ def marks_of(highlight: Any, entries: list[Entry]) -> Marks:
     return marks
 
 
-def report_marks(report: Any, verdicts: Any) -> Marks:
-    """A report's verdicts (a quantity such as ``dW2``, a verdict, an error) by the tensor's name."""
-    causes: dict[str, str] = {}
-    for cause in getattr(report, "causes", None) or ():
-        where = field(cause, "quantity", "name", "where")
-        what = field(cause, "cause", "title", "what", "text")
-        if where is not None:
-            causes[str(where)] = clean(what if what is not None else cause)
-    first = getattr(report, "first_wrong", None)
-    first = str(field(first, "quantity", "name") or first or "")
+def report_marks(report: Any) -> Marks:
+    """A report's verdicts (on a quantity such as ``dW2``) by the tensor's name."""
+    causes: dict[str, list[str]] = {}
+    for cause in parts_of(report, "causes"):
+        says = field(cause, "says", "cause") or str(cause)
+        wrapped = textwrap.wrap(f"looks like: {says}", 36, max_lines=3, placeholder=" …")
+        causes[str(field(cause, "quantity"))] = wrapped
+    first = getattr(report, "first_wrong", None) or ""
+    because = f" because of {first.removeprefix('d')} ↑" if first else ""
     marks: Marks = {}
-    pairs = verdicts.items() if isinstance(verdicts, Mapping) else ((None, v) for v in verdicts)
-    for name, verdict in pairs:
-        quantity = str(name or field(verdict, "quantity", "name") or "")
-        word = str(field(verdict, "verdict", "kind", "status") or verdict)
-        error = field(verdict, "error", "relative_error", "rel_err")
-        off = f" · rel err {error:.0e}" if isinstance(error, float) else ""
-        tensor = quantity.removeprefix("d")
-        lower = word.lower()
-        if lower.startswith("ok"):
-            marks[tensor] = ("right", [f"✓ {error:.0e}" if isinstance(error, float) else "✓"])
-        elif lower.startswith("follows"):
-            because = f" because of {first.removeprefix('d')} ↑" if first else ""
-            marks[tensor] = ("follows", [f"~ {quantity} off{because}"])
+    for row in parts_of(report, "rows"):
+        quantity, error = str(field(row, "name")), field(row, "error")
+        verdict = str(field(row, "verdict") or ("ok" if error < 1e-6 else "wrong")).lower()
+        number = f"{error:.0e}" if isinstance(error, float) else ""
+        if verdict.startswith("ok"):
+            mark, lines = "right", [f"✓ {number}".strip()]
+        elif verdict.startswith("follows"):
+            mark, lines = "follows", [f"~ {quantity} off{because}"]
         else:
-            lines = [f"✗ {quantity}{off}"]
-            if quantity in causes:
-                lines.append(f"looks like: {causes[quantity]}")
-            marks[tensor] = ("wrong", [clean(line) for line in lines])
+            off = f" · rel err {number}" if number else f" · {verdict}"
+            mark, lines = "wrong", [f"✗ {quantity}{off}", *causes.get(quantity, [])]
+        marks[quantity.removeprefix("d")] = mark, lines
     return marks
+
+
+def parts_of(report: Any, what: str) -> list[Any]:
+    """The rows or causes of a report and of the reports that it is made of."""
+    inner = [x for part in getattr(report, "parts", None) or () for x in parts_of(part, what)]
+    return [*(getattr(report, what, None) or ()), *inner]
 
 
 def field(thing: Any, *names: str) -> Any:
     """The first of these fields that a dict or an object has."""
     for name in names:
         value = thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
-        if value is not None and not callable(value):
+        if value is not None:
             return value
     return None

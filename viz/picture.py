@@ -84,7 +84,10 @@ def picture_of(entries: list[Entry], options: Options) -> Picture:
     if options.level != "layers":
         ways.insert(0, (False, ""))
     for layers_too, folded in ways:
-        picture = Builder(entries, options, layers_too, folded).build()
+        builder = Builder(entries, options, layers_too, folded)
+        if folded != "loose" and builder.at_least() > limit:
+            continue
+        picture = builder.build()
         if len(picture.nodes) <= limit:
             break
     else:
@@ -106,6 +109,7 @@ class Group:
     lines: list[str]
     members: list[int]
     layer: bool = False
+    mark: str = ""
 
 
 def groups_of(entries: list[Entry], options: Options, all_layers: bool) -> list[Group]:
@@ -135,6 +139,8 @@ def layer_group(entries: list[Entry], members: list[int], title: str, options: O
     )
     used |= dict.fromkeys(i for i in members if entries[i].role == "parameter")
     lines = [title.replace(" · ", ": ")]
+    marks = {options.marks.get(entries[j].name, ("", []))[0] for j in used}
+    mark = next((mark for mark in ("wrong", "follows", "chosen") if mark in marks), "")
     for j in used:
         entry = entries[j]
         line = f"{entry.name} {shape_text(entry.shape)}" if "shape" in options.show else entry.name
@@ -142,7 +148,7 @@ def layer_group(entries: list[Entry], members: list[int], title: str, options: O
         lines += options.marks.get(entry.name, ("", []))[1]
     total = sum(int(np.prod(entries[j].shape)) for j in used)
     own = [j for j in used if all(user in inside for user in entries[j].users)]
-    return Group([*lines, f"{total:,} params"], sorted(inside.union(own)), layer=True)
+    return Group([*lines, f"{total:,} params"], sorted(inside.union(own)), True, mark)
 
 
 def region(entries: list[Entry], i: int) -> list[int]:
@@ -163,6 +169,7 @@ def region_title(entries: list[Entry], members: list[int]) -> list[str]:
     labels = [entries[j] for j in outside if not entries[j].needs_gradient and entries[j].shape]
     regularized = any(entries[j].role == "parameter" for j in outside)
     if labels and not regularized and rules & {"mean", "sum"}:
+        rules |= {entries[j].rule.name for j in outside if entries[j].rule} & {"log_softmax"}
         probable = all(np.all((entry.array >= 0) & (entry.array <= 1)) for entry in labels)
         if probable and rules & {"log", "log_softmax", "logsumexp", "softplus"}:
             return ["cross", "entropy"]
@@ -232,12 +239,19 @@ class Builder:
         operands = [j for i in self.groups[k].members for j in self.entries[i].operands]
         return [j for j in operands if self.owner.get(j) != k]
 
+    @cached_property
+    def units(self) -> list[int]:
+        operations = (i for i, entry in enumerate(self.entries) if entry.rule is not None)
+        return [i for i in operations if self.unit(i) == i]
+
+    def at_least(self) -> int:
+        """How many nodes the picture has at least."""
+        return len(self.units) - sum(unit in self.stands_for for unit in self.units)
+
     def fold(self, strict: bool) -> None:
-        units = [
-            i
-            for i, entry in enumerate(self.entries)
-            if entry.rule is not None and self.unit(i) == i
-        ]
+        units = self.units
+        if not units:
+            return
         place = {unit: k for k, unit in enumerate(units)}
         blocks = []
         for k, unit in enumerate(units):
@@ -338,7 +352,8 @@ class Builder:
             role = "group" if group.layer else "operation"
             rules = [self.entries[m].rule for m in group.members]
             tip = ", ".join(rule.name for rule in rules if rule is not None)
-            nodes[key] = Node(key, role, group.lines, self.path.get(self.last[k], ()), tip)
+            path = self.path.get(self.last[k], ())
+            nodes[key] = Node(key, role, group.lines, path, tip, group.mark)
         nodes[key].spine |= self.on_spine(i)
         if self.entries[i].rule is not None:
             self.connect(i, key)

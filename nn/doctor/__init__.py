@@ -1,5 +1,21 @@
-"""The gradient doctor."""
+"""The gradient doctor: whether hand-written backprop is right, and if not, which line and why."""
 
-from nn.doctor.forms import check
+from nn.doctor.forms import (
+    check,
+    check_grads,
+    check_layers,
+    check_model,
+    check_pair,
+    check_step,
+    check_update,
+)
 
-__all__ = ["check"]
+__all__ = [
+    "check",
+    "check_grads",
+    "check_layers",
+    "check_model",
+    "check_pair",
+    "check_step",
+    "check_update",
+]

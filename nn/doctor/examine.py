@@ -166,7 +166,9 @@ class Examination:
             self.compare(trial)
             return trial
         if failures is not None and not failures:
-            failures.append("there is no cost function, and none of the usual ones fits: pass cost=.")
+            failures.append(
+                "there is no cost function, and none of the usual ones fits: pass cost=."
+            )
         return None
 
     def infer_cost(self, trial: Trial) -> None:
@@ -258,9 +260,7 @@ class Examination:
         if twin is None or not twin.eps:
             return False
         right = [twins.true_gradients(twin, p, i) for i, p in enumerate(trial.experiment.probes)]
-        return all(
-            relative(g, r[name]) < 1e-9 for g, r in zip(given, right) if name in r
-        )
+        return all(relative(g, r[name]) < 1e-9 for g, r in zip(given, right) if name in r)
 
     def twin_of(self, trial: Trial) -> Twin | None:
         """The recognised network, if its gradients are those of the learner's cost."""
@@ -272,9 +272,7 @@ class Examination:
         if hasattr(trial, "inferred"):
             return trial.inferred  # type: ignore[no-any-return]
         e = trial.experiment
-        seen = [
-            [*t.values, *(ev.value for ev in r.seen)] for t, r in zip(trial.truths, trial.runs)
-        ]
+        seen = [[*t.values, *(ev.value for ev in r.seen)] for t, r in zip(trial.truths, trial.runs)]
         outputs = [None if r.output is None else r.output for r in trial.runs]
         losses = [t.loss for t in trial.truths]
         for n, twin in enumerate(
@@ -524,7 +522,10 @@ class Examination:
         counts: dict[Factor, int] = {}
         for name, truth in trial.truths[0].gradients.items():
             pair = tuple(r.gradients.get(name) for r in trial.runs)
-            if any(p is None or np.shape(p) != t.gradients[name].shape for p, t in zip(pair, trial.truths)):
+            if any(
+                p is None or np.shape(p) != t.gradients[name].shape
+                for p, t in zip(pair, trial.truths)
+            ):
                 continue
             f = factor_between(pair, (truth, trial.truths[1].gradients[name]), trial, 1e-8)  # type: ignore[arg-type]
             if f is not None and f != Factor():
@@ -543,7 +544,7 @@ class Examination:
             name = "d" + theirs[mark.name[1:]] if mark.name[1:] in theirs else mark.name
             verdict = self.mark_verdict(mark, name, trial, found)
             own = mark.causes or mark.unexplained
-            if mark.seen and (name in trial.runs[0].gradients or mark.name[1] in "Wb") or own:
+            if (mark.seen and (name in trial.runs[0].gradients or mark.name[1] in "Wb")) or own:
                 report.rows.append(verdict)
             if mark.causes:
                 wrong = True
@@ -609,8 +610,12 @@ class Examination:
                 f = factor_between(mark.value, inner[mark.name], trial, 1e-8)
                 if f is not None:
                     e = gap_scaled(mark.value, inner[mark.name])
-                    return Verdict(name, OK if f == Factor() else CONVENTION, e,
-                                   "" if f == Factor() else f"times {f}")
+                    return Verdict(
+                        name,
+                        OK if f == Factor() else CONVENTION,
+                        e,
+                        "" if f == Factor() else f"times {f}",
+                    )
         return Verdict(name, FOLLOWS, error)
 
     def cause(
@@ -788,7 +793,11 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     letters = LETTERS.get(name[1:2], ())
     fitting = [e for e in found if any(p in e.name.lower().replace("_", "") for p in letters)]
     named = [e for e in found if e.name != "return"]
-    return (fitting or named or found)[0]
+    best = (fitting or named or found)[0]
+    at = next(i for i, e in enumerate(events) if e is best)
+    before = events[at - 1] if at else best
+    same = before.value.shape == value.shape and close(before.value, value, 1e-12)
+    return before if before.name == "return" and same else best  # made in the function called
 
 
 def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:
@@ -814,7 +823,9 @@ def difference(given: Any, right: Any) -> str:
     return f"it differs {where}, by up to {relative(given, right):.0e} of the largest"
 
 
-def simple_cause(name: str, values: Sequence[Any], rights: Sequence[Any], trial: Trial) -> Cause | None:
+def simple_cause(
+    name: str, values: Sequence[Any], rights: Sequence[Any], trial: Trial
+) -> Cause | None:
     """A relation to the true gradient that needs no formula: a factor, a transpose, a sum."""
     if any(v is None for v in values):
         return Cause(name, "missing", f"{name} is missing from what backward gives")
@@ -839,8 +850,13 @@ def simple_cause(name: str, values: Sequence[Any], rights: Sequence[Any], trial:
         ("a mean over everything", np.mean),
     ):
         if fits(make) and given[0].shape != rights[0].shape:
-            return Cause(name, "squeezed" if "squeezed" in text else "sum over everything",
-                         f"{name} is {text}", fix="keep the axis, keepdims=True", proof=proof)
+            return Cause(
+                name,
+                "squeezed" if "squeezed" in text else "sum over everything",
+                f"{name} is {text}",
+                fix="keep the axis, keepdims=True",
+                proof=proof,
+            )
     if given[0].shape != rights[0].shape:
         return None
     f = factor_between((given[0], given[1]), (rights[0], rights[1]), trial, 1e-7)
@@ -852,12 +868,21 @@ def simple_cause(name: str, values: Sequence[Any], rights: Sequence[Any], trial:
             Factor(2.0): "factor 2",
             Factor(0.5): "factor 1/2",
         }.get(f, "constant factor")
-        return Cause(name, kind, f"{name} is {f} times the true gradient, unlike the other gradients",
-                     fix=f"divide {name} by {f}", proof=proof)
+        return Cause(
+            name,
+            kind,
+            f"{name} is {f} times the true gradient, unlike the other gradients",
+            fix=f"divide {name} by {f}",
+            proof=proof,
+        )
     for other, truth in trial.truths[0].gradients.items():
         if other != name and truth.shape == given[0].shape and close(given[0], truth, 1e-7):
-            return Cause(name, "swapped", f"{name} is the gradient {other}: entries are exchanged",
-                         proof=proof)
+            return Cause(
+                name,
+                "swapped",
+                f"{name} is the gradient {other}: entries are exchanged",
+                proof=proof,
+            )
     own = name[1:]
     for p, g, r in zip(trial.experiment.probes, given, rights):
         if own not in p.params:
@@ -869,6 +894,10 @@ def simple_cause(name: str, values: Sequence[Any], rights: Sequence[Any], trial:
         if not close(g, r + k * w, 1e-7):
             return None
         extra.append(k)
-    return Cause(name, "regularisation",
-                 f"{name} differs from the cost's gradient by {extra[0]:.6g} * {own}: the regularisation "
-                 "in the cost and in the gradient are not the same", proof=proof)
+    return Cause(
+        name,
+        "regularisation",
+        f"{name} differs from the cost's gradient by {extra[0]:.6g} * {own}: the regularisation "
+        "in the cost and in the gradient are not the same",
+        proof=proof,
+    )

@@ -69,7 +69,7 @@ def layouts(params: Mapping[str, Any], X: Any, Y: Any) -> Iterator[Layout]:
     if not weights:
         return
     for features in (0, 1):
-        for transposed in ((False, True) if features == 0 else (True, False)):
+        for transposed in (False, True) if features == 0 else (True, False):
             n = X.shape[features]
             chain: list[Weight] = []
             free = list(biases)
@@ -161,8 +161,11 @@ def build(layout: Layout, dims: list[int], m: int, seed: int, names: list[Weight
     if Y is not None:
         n_last = layout.dims[-1]
         shape = tuple(
-            m if n == layout.m and (n != n_last or axis == target_axis(layout)) else
-            dims[-1] if n == n_last else n
+            m
+            if n == layout.m and (n != n_last or axis == target_axis(layout))
+            else dims[-1]
+            if n == n_last
+            else n
             for axis, n in enumerate(np.shape(Y))
         )
         Y = labels_like(Y, rng, shape, dims[-1], m)
@@ -224,7 +227,9 @@ def depth_of(params: Mapping[str, Any]) -> int:
     return max(1, sum(np.ndim(v) == 2 and not is_bias(k, v) for k, v in params.items()))
 
 
-def experiment(layout: Layout, depth: int, equal: bool, m: tuple[int, int] = BATCHES) -> Experiment | None:
+def experiment(
+    layout: Layout, depth: int, equal: bool, m: tuple[int, int] = BATCHES
+) -> Experiment | None:
     """Two probes of another depth or other widths."""
     names = deeper(layout, depth)
     if names is None and depth != len(layout.weights):

@@ -1,9 +1,1028 @@
+"""The entry points: the forms in which people write backprop by hand."""
+
 from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from nn.doctor.examine import Examination
-from nn.doctor.subject import Subject
+
+import numpy as np
+
+from nn.doctor.examine import Examination, place_of, relative
+from nn.doctor.experiment import Experiment, Probe, labels_like, random_like, same_shapes
+from nn.doctor.naming import bind, call_with, flatten, label, parameter_meant
+from nn.doctor.reference import find_truth
+from nn.doctor.report import CONVENTION, MISSING, NAN, OK, SHAPE, WRONG, Cause, Report, Verdict
+from nn.doctor.sandbox import Tracer, attempt
+from nn.doctor.subject import (
+    ObjectSubject,
+    Run,
+    Subject,
+    batch_of,
+    differs,
+    loss_in,
+    parameters_in,
+    put,
+)
+from nn.doctor.twin import Factor
+from tinygrad_edu import Tensor
+from tinygrad_edu.formulas import history
+
+Function = Callable[..., Any]
 
 
-def check(forward: Any = None, cost: Any = None, backward: Any = None, params: Any = None, X: Any = None, Y: Any = None, **extra: Any):
-    s = Subject(params, X, Y, forward=forward, cost=cost, backward=backward, extra=extra)
-    return Examination(s).run()
+def check(
+    forward: Function | None = None,
+    cost: Function | None = None,
+    backward: Function | None = None,
+    params: Any = None,
+    X: Any = None,
+    Y: Any = None,
+    *,
+    loss_and_grad: Function | None = None,
+    update: Function | None = None,
+    **extra: Any,
+) -> Report:
+    """Examine hand-written backprop: functions over a dictionary (or list) of parameters.
+
+    ``forward``, ``cost`` and ``backward`` are the learner's own functions, as they are; their
+    arguments are found by name. ``cost`` may be left out. ``loss_and_grad`` is one function that gives
+    the loss and the gradients. Other arguments of the functions are passed by name. The functions run
+    on small random networks, never on ``params`` itself, and for a limited time.
+
+    >>> from nn import manual
+    >>> X, Y = np.random.RandomState(1).randn(3, 4), np.array([[0, 1, 1, 0]])
+    >>> params = manual.initialize_parameters_deep([3, 2, 1])
+    >>> report = check(manual.L_model_forward, manual.compute_cost, manual.L_model_backward,
+    ...                params, X, Y)
+    >>> report.ok, report.verdicts["dW1"]
+    (True, 'ok')
+
+    A report is truthy when everything is right. Nothing is raised for the learner's mistakes; what
+    could not be examined is said in ``report.problem``.
+    """
+    title = "Gradient doctor"
+    if loss_and_grad is None and backward is None:
+        return Report(title, problem="there is no backward function to examine: pass backward=.")
+    if params is None or X is None:
+        missing = "params" if params is None else "X"
+        return Report(
+            title, problem=f"{missing} is missing: pass {missing}=, as the functions take it."
+        )
+    params, X, Y = as_arrays(params), np.asarray(X), None if Y is None else np.asarray(Y)
+    subject = Subject(
+        params, X, Y, forward=forward, cost=cost, backward=backward, both=loss_and_grad, extra=extra
+    )
+    whole = [k for k, v in subject.params.items() if v.dtype.kind in "iu"]
+    report = Examination(subject, title).run()
+    if whole:
+        report.notes.append(
+            f"{', '.join(whole)} {'are' if len(whole) > 1 else 'is'} of whole numbers: W -= "
+            "learning_rate * dW will fail or lose the fractions; make them floats"
+        )
+    if params_small(subject.params):
+        report.notes.append(
+            "the weights start very small; with three layers or more the cost then stays where it is "
+            "even with right gradients: scale them with 1 / sqrt(n_in)"
+        )
+    if update is not None and not report.problem:
+        gradients = {f"d{k}": np.ones_like(v) for k, v in subject.params.items()}
+        part = check_update(update, params, gradients, float(extra.get("learning_rate", 0.1)))
+        part.title = f"update ({label(update)})"
+        report.parts.append(part)
+    return report
+
+
+def as_arrays(params: Any) -> Any:
+    """The parameters with arrays for Tensors, numbers and lists of numbers."""
+    if isinstance(params, Mapping):
+        return {k: as_arrays(v) for k, v in params.items()}
+    if isinstance(params, Tensor):
+        return np.array(params.data)
+    if isinstance(params, list | tuple):
+        if params and all(isinstance(p, int | float) for p in params):
+            return np.asarray(params)
+        return type(params)([as_arrays(p) for p in params])
+    return params
+
+
+def params_small(params: Any) -> bool:
+    weights = [v for v in params.values() if np.ndim(v) == 2 and 1 not in np.shape(v)]
+    return len(weights) >= 3 and all(np.std(w) < 0.02 for w in weights)
+
+
+def check_model(
+    model: Any,
+    X: Any,
+    Y: Any,
+    *,
+    forward: str | None = None,
+    cost: str | Function | None = None,
+    backward: str | None = None,
+    **extra: Any,
+) -> Report:
+    """Examine one object that holds its parameters and has methods forward and backward."""
+    forward = forward or first_method(model, FORWARD)
+    backward = backward or first_method(model, BACKWARD)
+    cost = cost if cost is not None else first_method(model, COST)
+    title = type(model).__name__
+    if backward is None:
+        return Report(title, problem=f"{title} has no method backward or backprop.")
+    subject = ObjectSubject(
+        model,
+        np.asarray(X),
+        np.asarray(Y),
+        forward=forward,
+        cost=cost,
+        backward=backward,
+        extra=extra,
+    )
+    return Examination(subject, title).run()
+
+
+FORWARD = ("forward", "feedforward", "feed_forward", "forward_pass", "forward_propagation",
+           "forward_prop", "forwardprop", "propagate", "predict", "__call__")  # fmt: skip
+BACKWARD = ("backward", "backprop", "backpropagation", "back_propagation", "backward_pass", "back_prop",
+            "backward_propagation", "backpropagate", "gradient", "gradients", "compute_gradients",
+            "grad", "backwards")  # fmt: skip
+COST = ("loss", "cost", "compute_loss", "compute_cost", "cost_function", "loss_function",
+        "calculate_loss", "calc_loss", "cross_entropy", "mse", "criterion")  # fmt: skip
+
+
+def first_method(model: Any, names: Sequence[str]) -> str | None:
+    methods = {n.lower(): n for n in dir(type(model)) if callable(getattr(type(model), n, None))}
+    return next((methods[n] for n in names if n in methods), None)
+
+
+# --- gradients against a loss ---------------------------------------------------------------------
+
+
+class Given(Subject):
+    """Gradients that are there already, and the loss that they should belong to."""
+
+    def __init__(self, grads: Any, loss: Any, params: Any):
+        super().__init__(as_arrays(params), None, None, cost=loss if callable(loss) else None)
+        self.grads, self.recorded = grads, loss
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        return loss_in(self.recorded(self.container(values))), None
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        run = Run(stage="done")
+        roles = {"params": self.container(values)}
+        before = {k: np.array(v) for k, v in values.items()}
+        self.backward = self.recorded if callable(self.recorded) else label  # for its names only
+        self.collect(run, self.grads, roles, before)
+        return run
+
+
+def check_grads(grads: Any, loss: Any, params: Any) -> Report:
+    """Examine a dictionary of gradients: ``loss`` is a function of ``params``, or a recorded Tensor.
+
+    >>> W = Tensor([[1.0, 2.0]], requires_grad=True, name="W")
+    >>> loss = np.sum((W @ np.ones((2, 3))) ** 2)
+    >>> report = check_grads({"dW": np.array([[18.0, 18.0]])}, loss, {"W": W})
+    >>> report.ok
+    True
+    """
+    title = "Gradients"
+    if not params:
+        return Report(title, problem="there are no parameters: pass the dictionary of arrays.")
+    subject = Given(grads, loss, params)
+    values = {k: np.array(v) for k, v in subject.params.items()}
+    if isinstance(loss, Tensor):
+        given = flatten_tensors(params)
+        subject.truth = lambda v, X, Y: recorded_truth(loss, given, v)  # type: ignore[method-assign]
+    probe = Probe(values, *data_of(subject, values), 1)
+    if probe.X is not None:
+        probe = Probe(values, probe.X, probe.Y, batch_of(probe.X, probe.Y))
+    e = Experiment("the given numbers", (probe, probe), 1)
+    examination = Examination(subject, title)
+    failures: list[str] = []
+    trial = examination.attempt(e, failures)
+    if trial is None:
+        return Report(title, problem=failures[0] if failures else "the loss could not be computed.")
+    examination.judge([trial])
+    return examination.report
+
+
+def flatten_tensors(params: Any) -> dict[str, Any]:
+    if isinstance(params, Tensor):
+        return {"W": params}
+    return {k: v for k, v in (params.items() if isinstance(params, Mapping) else enumerate(params))}
+
+
+def recorded_truth(
+    loss: Tensor, given: dict[str, Any], values: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """The recorded loss computed anew from other values, operation by operation."""
+    new: dict[int, Any] = {id(t): values[k] for k, t in given.items() if isinstance(t, Tensor)}
+    for node in history(loss):
+        if id(node) in new or node.rule is None:
+            continue
+        inputs = [new.get(id(x), x) for x in node.inputs]
+        inputs = [x.data if isinstance(x, Tensor) and not x.requires_grad else x for x in inputs]
+        operation = recorded_operation(node.rule)
+        new[id(node)] = operation(inputs)
+    return new.get(id(loss), loss), None
+
+
+def recorded_operation(entry: Any) -> Callable[[list[Any]], Any]:
+    from tinygrad_edu.recording import record
+
+    return lambda inputs: record(entry, inputs)
+
+
+def data_of(subject: Subject, values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The input and the labels, among the constants that the loss was computed with."""
+    tensors = {k: Tensor(v, requires_grad=True) for k, v in values.items()}
+    result, failure = attempt(lambda: subject.truth(dict(tensors), None, None))
+    if failure or not isinstance(result[0], Tensor):
+        return None, None
+    constants: list[Any] = []
+    for node in history(result[0]):
+        for x in node.inputs:
+            array = x.data if isinstance(x, Tensor) and not x.requires_grad else x
+            if (
+                isinstance(array, np.ndarray)
+                and array.ndim
+                and not any(array is c for c in constants)
+            ):
+                constants.append(array)
+    two = [c for c in constants if c.ndim == 2 and c.dtype.kind == "f"]
+    if not two:
+        return None, None
+    X = two[0]
+    others = [
+        c for c in constants if c is not X and not same_array(c, X) and c.shape[-1] in X.shape
+    ]
+    labels = [c for c in others if set(np.unique(c).tolist()) <= {0.0, 1.0}]
+    return X, (labels or others or [None])[0]
+
+
+def same_array(a: Any, b: Any) -> bool:
+    return bool(a.shape == b.shape and np.array_equal(a, b))
+
+
+# --- layer objects --------------------------------------------------------------------------------
+
+
+class Local(Subject):
+    """One layer by itself: what it makes of an input and of the gradient that it receives."""
+
+    def __init__(self, layer: Any, x: Any, dout: Any, target: Any = None):
+        self.layer, self.dout, self.target = layer, dout, target
+        params = {f"self.{k}": v for k, v in parameters_in(layer).items()}
+        params = {k: v for k, v in params.items() if np.size(v) and is_used(layer, k)}
+        super().__init__({"x": x, **params}, None, None)
+        self.params = {"x": np.asarray(x, float), **params}
+
+    def with_values(self, values: Mapping[str, Any]) -> Any:
+        layer = copy.deepcopy(self.layer)
+        for k, v in values.items():
+            if k != "x":
+                put(layer, k.removeprefix("self."), v)
+        return layer
+
+    def ahead(self, layer: Any, values: Mapping[str, Any]) -> Any:
+        if self.target is not None:
+            return layer.forward(values["x"], self.target)
+        return layer.forward(values["x"])
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        layer = self.with_values(values)
+        out = self.ahead(layer, values)
+        if self.target is not None:
+            return loss_in(out), None
+        return np.sum(out * self.dout_for(values)), out
+
+    def dout_for(self, values: Mapping[str, Any]) -> Any:
+        return self.dout
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        run = Run()
+        values = {k: np.array(v) for k, v in values.items()}
+        before = {k: np.array(v) for k, v in values.items()}
+        layer = self.with_values(values)
+        forward = Tracer(watch=watch)
+        out, run.failure = attempt(lambda: self.ahead(layer, values), tracer=forward)
+        run.seen, run.tracer, run.forward_codes = forward.events, forward, list(forward.codes)
+        if run.failure:
+            return run
+        run.loss = loss_in(out) if self.target is not None else np.sum(out * self.dout_for(values))
+        run.stage = "backward"
+        dout = None if self.dout is None else np.array(self.dout)
+        tracer = Tracer(watch=watch)
+        result, run.failure = attempt(lambda: backward_of(layer, dout), tracer=tracer)
+        run.events, run.tracer = tracer.events, tracer
+        if run.failure:
+            return run
+        run.stage = "done"
+        if dout is not None and differs(dout, self.dout):
+            run.changed.append("dout, the gradient that backward receives,")
+        self.take(run, result, layer, before)
+        return run
+
+    def take(self, run: Run, result: Any, layer: Any, before: dict[str, Any]) -> None:
+        first = result[0] if isinstance(result, tuple | list) and len(result) else result
+        if first is not None:
+            run.gradients["dx"] = np.asarray(first)
+        own = {k: v for k, v in before.items() if k != "x"}
+        found = parameters_in(layer, gradients=True)
+        names = {k.removeprefix("self."): k for k in own}
+        for path, value in found.items():
+            name = None if path in names else parameter_meant(path, list(names))
+            if name is not None and np.any(value) | (f"d{names[name]}" not in run.gradients):
+                run.gradients[f"d{names[name]}"] = np.array(value)
+        lists = getattr(layer, "grads", None)
+        if isinstance(lists, list | tuple) and len(lists) == len(own):
+            for k, g in zip(own, lists):
+                run.gradients.setdefault(f"d{k}", np.asarray(g))
+        if isinstance(result, tuple | list) and len(result) == 1 + len(own):
+            for k, g in zip(own, result[1:]):
+                run.gradients.setdefault(f"d{k}", np.asarray(g))
+
+
+def is_used(layer: Any, name: str) -> bool:
+    """Whether this array is a parameter: not a second path to one (``params``), not a running value."""
+    path = name.removeprefix("self.")
+    first = path.split("[")[0]
+    if first in ("params", "grads", "parameters"):
+        return not any(
+            v is not None
+            for k, v in parameters_in(layer).items()
+            if k.split("[")[0] not in ("params", "grads", "parameters")
+        )
+    low = first.lower()
+    return not any(w in low for w in ("running", "moving", "cache", "mask", "velocity", "momentum"))
+
+
+def backward_of(layer: Any, dout: Any) -> Any:
+    parameters = [
+        p
+        for p in inspect.signature(layer.backward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    needed = [p for p in parameters if p.default is p.empty]
+    if dout is None:
+        return layer.backward() if not needed else layer.backward(1)
+    if len(needed) == 2:  # backward(grad, learning_rate), which updates at once
+        return layer.backward(dout, 0.0)
+    return layer.backward(dout) if parameters else layer.backward()
+
+
+def check_layers(
+    layers: Sequence[Any], loss_layer: Any = None, X: Any = None, T: Any = None
+) -> Report:
+    """Examine objects with ``forward`` and ``backward``, each on its own and all in a chain.
+
+    A layer is right when it gives the right gradients for the gradient that it receives, so a layer
+    before a wrong one is not blamed. ``loss_layer`` may be None: half the sum of squares then.
+    """
+    report = Report("Layers")
+    if not layers and loss_layer is None:
+        report.problem = "there are no layers to examine."
+        return report
+    if X is None:
+        report.problem = "X is missing: pass an input of the first layer."
+        return report
+    rng = np.random.default_rng(3)
+    X = np.asarray(X)
+    x = rng.normal(size=X.shape)
+    names = layer_names(layers)
+    originals = list(layers)
+    layers = [copy.deepcopy(x) for x in originals]
+    shared = [i for i, a in enumerate(originals) if any(a is b for b in originals[:i])]
+    inputs = [x]
+    for name, layer in zip(names, layers):
+        out, failure = attempt(lambda la=layer: la.forward(np.array(inputs[-1])))
+        if failure or not isinstance(out, np.ndarray):
+            what = failure.sentence if failure else f"returned {type(out).__name__}, not an array"
+            report.problem = f"{name}.forward failed: {what}."
+            return report
+        inputs.append(out)
+    target = None
+    if loss_layer is not None and T is not None:
+        T = np.asarray(T)
+        n = inputs[-1].shape[-1]
+        target = labels_like(T, rng, T.shape, n, len(inputs[-1]))
+        part = examine_local(Local(loss_layer, inputs[-1], None, target), type(loss_layer).__name__)
+        report.parts.append(part)
+        dout, failure = attempt(
+            lambda: loss_gradient(copy.deepcopy(loss_layer), inputs[-1], target)
+        )
+        if failure or np.shape(dout) != inputs[-1].shape:
+            dout = rng.normal(size=inputs[-1].shape)
+    else:
+        dout = inputs[-1]
+    mended = set()
+    for i in range(len(layers) - 1, -1, -1):
+        part = examine_local(
+            Local(originals[i], inputs[i], rng.normal(size=inputs[i + 1].shape)), names[i]
+        )
+        report.parts.append(part)
+        if not part.ok:
+            mended.add(i)
+    if shared:
+        chain_of_shared(report, originals, names, shared, x, dout)
+    report.checked.append(f"{len(report.parts)} layers, each by itself and in two experiments")
+    return report
+
+
+def loss_gradient(layer: Any, x: Any, target: Any) -> Any:
+    layer.forward(np.array(x), target)
+    return backward_of(layer, None)
+
+
+def layer_names(layers: Sequence[Any]) -> list[str]:
+    return [f"{type(layer).__name__}{i}" for i, layer in enumerate(layers, start=1)]
+
+
+def examine_local(subject: Local, title: str) -> Report:
+    """Two probes for one layer."""
+    examination = Examination(subject, title)
+    failures: list[str] = []
+    base = same_shapes(subject.params, None, None, 1, 1) if False else local_probes(subject)
+    trial = examination.attempt(base, failures)
+    if trial is None:
+        examination.report.problem = failures[0] if failures else "it could not be run."
+        return examination.report
+    examination.local = True  # type: ignore[attr-defined]
+    examination.judge([trial])
+    return examination.report
+
+
+def local_probes(subject: Local) -> Experiment:
+    probes = []
+    for seed in (21, 22):
+        rng = np.random.default_rng(seed)
+        values = {k: random_like(v, rng) for k, v in subject.params.items()}
+        values["x"] = rng.normal(size=np.shape(subject.params["x"]))
+        if subject.target is not None and positive(subject.params["x"]):
+            e = np.exp(values["x"])
+            values["x"] = e / e.sum(axis=-1, keepdims=True)
+        probes.append(Probe(values, None, None, len(values["x"])))
+    return Experiment("the layer by itself", (probes[0], probes[1]), 1)
+
+
+def positive(x: Any) -> bool:
+    return bool(np.all(np.asarray(x) > 0) and np.all(np.asarray(x) < 1))
+
+
+def chain_of_shared(
+    report: Report, layers: Sequence[Any], names: list[str], shared: list[int], x: Any, dout: Any
+) -> None:
+    """One object that stands for two layers: the second forward overwrites what the first has kept."""
+
+    def chain(objects: list[Any]) -> list[Any]:
+        out = np.array(x)
+        for layer in objects:
+            out = layer.forward(np.array(out))
+        g = np.array(dout)
+        found = []
+        for layer in reversed(objects):
+            g = backward_of(layer, np.array(g))
+            found.append(np.array(g))
+        return found
+
+    copies: dict[int, Any] = {}
+    together = [copies.setdefault(id(a), copy.deepcopy(a)) for a in layers]
+    apart = [copy.deepcopy(a) for a in layers]
+    one, failed = attempt(lambda: chain(together))
+    two, _ = attempt(lambda: chain(apart))
+    if two is None:
+        return
+    for i in shared:
+        first = next(j for j, a in enumerate(layers) if a is layers[i])
+        k = len(layers) - 1 - first
+        wrong = (
+            failed is not None or one[k].shape != two[k].shape or relative(one[k], two[k]) > 1e-9
+        )
+        if wrong:
+            report.causes.append(
+                Cause(
+                    f"{names[first]}.dx",
+                    "one object for two layers",
+                    f"{names[first]} and {names[i]} are one object: the forward pass of the second "
+                    "overwrites what the first has kept for backward",
+                    fix=f"make two objects of {type(layers[i]).__name__}",
+                    proof="with a copy for each layer the gradients of the chain are right",
+                )
+            )
+            report.rows.append(Verdict(f"{names[first]}.dx", WRONG))
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
+    """Examine a function and its derivative: ``f_backward(x)``, or ``(dA, cache)`` and the like.
+
+    >>> check_pair(np.tanh, lambda x: 1 - np.tanh(x) ** 2).ok
+    True
+    """
+    title = f"{label(f)} and {label(f_backward)}"
+    best: Report | None = None
+    rng = np.random.default_rng(4)
+    shape = np.shape(x) if x is not None else (3, 4)
+    points = [rng.normal(size=shape), rng.normal(size=shape)]
+    ups = [rng.normal(size=shape), rng.normal(size=shape)]
+    found = [pair_truth(f, p, u) for p, u in zip(points, ups)]
+    if any(t is None for t in found):
+        return Report(
+            title, problem=f"{label(f)} could not be computed on an array of shape {shape}."
+        )
+    for how, call in pair_calls(f, f_backward):
+        results = [attempt(lambda p=p, u=u: call(p, u)) for p, u in zip(points, ups)]
+        if any(failure for _, failure in results):
+            failed = next(failure for _, failure in results if failure)
+            best = best if best is not None else Report(title, problem=f"{label(f_backward)} failed: {failed.sentence}.")
+            continue
+        report = judge_pair(title, f, f_backward, how, results, found, points, ups)
+        if report.ok:
+            return report
+        if best is None or best.problem:
+            best = report
+    return best if best is not None else Report(title, problem=f"{label(f_backward)} takes arguments that are not known.")
+
+
+def pair_truth(f: Function, x: Any, up: Any) -> tuple[Any, Any, Any] | None:
+    """(value, slope of each entry by itself, pull-back of ``up``)."""
+    t = Tensor(x, requires_grad=True)
+    result, failure = attempt(lambda: first_of(f(t)))
+    if failure is None and isinstance(result, Tensor) and result.requires_grad:
+        from tinygrad_edu import gradients
+
+        if result.shape != x.shape:
+            return None
+        ones = gradients(result, [t], np.ones(x.shape))[0]
+        return np.asarray(result.data), ones, gradients(result, [t], up)[0]
+    value, failure = attempt(lambda: np.asarray(first_of(f(np.array(x)))))
+    if failure or value.shape != x.shape:
+        return None
+    slope, pulled = np.zeros(x.shape), np.zeros(x.shape)
+    h = 1e-5
+
+    def run() -> None:
+        for i in np.ndindex(x.shape):
+            ends = []
+            for sign in (1, -1):
+                moved = x.copy()
+                moved[i] += sign * h
+                ends.append(np.asarray(first_of(f(moved))))
+            change = (ends[0] - ends[1]) / (2 * h)
+            slope[i], pulled[i] = change.sum(), (change * up).sum()
+
+    _, failure = attempt(run)
+    return None if failure else (value, slope, pulled)
+
+
+def first_of(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple) else result
+
+
+def pair_calls(f: Function, g: Function) -> list[tuple[str, Function]]:
+    """The ways to call the derivative, by its arguments."""
+    try:
+        names = [
+            p.name
+            for p in inspect.signature(g).parameters.values()
+            if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        names = ["x"]
+    if len(names) <= 1:
+        return [("at x", lambda x, up: g(x)), ("at f(x)", lambda x, up: g(first_of(f(x))))]
+
+    def kept(x: Any) -> Any:
+        result = f(np.array(x))
+        return result[1] if isinstance(result, tuple) and len(result) > 1 else x
+
+    low = [n.lower() for n in names]
+    up_first = low[0].startswith(("d", "g", "up", "err", "delta")) or not low[1].startswith(
+        ("d", "g", "up", "err", "delta")
+    )
+    if up_first:
+        return [
+            ("", lambda x, up: g(up, kept(x))),
+            ("with f(x)", lambda x, up: g(up, first_of(f(x)))),
+        ]
+    return [("", lambda x, up: g(kept(x), up)), ("with f(x)", lambda x, up: g(first_of(f(x)), up))]
+
+
+def judge_pair(
+    title: str, f: Function, g: Function, how: str, results: Any, found: Any, points: Any, ups: Any
+) -> Report:
+    report = Report(title)
+    pulls = not how.startswith("at")
+    name = label(g)
+    given = [np.asarray(first_of(r)) for r, _ in results]
+    rights = [t[2] if pulls else t[1] for t in found]
+    if given[0].dtype.kind not in "fiub":
+        report.problem = f"{name} returned {type(results[0][0]).__name__}: expected an array."
+        return report
+    given = [x.astype(float) for x in given]
+    if given[0].shape != rights[0].shape:
+        report.rows.append(
+            Verdict(name, SHAPE, None, f"{given[0].shape}, and x has {rights[0].shape}")
+        )
+    elif not all(np.all(np.isfinite(x)) for x in given):
+        report.rows.append(Verdict(name, NAN))
+    else:
+        error = max(relative(a, b) for a, b in zip(given, rights))
+        good = error < 1e-6
+        convention = good and how in ("at f(x)", "with f(x)")
+        report.rows.append(
+            Verdict(name, (CONVENTION if convention else OK) if good else WRONG, error)
+        )
+        if convention:
+            report.conventions.append(
+                f"{name} takes the value of {label(f)}, not its argument: call it with A, not with Z"
+            )
+        if not good:
+            cause = pair_cause(f, name, given, rights, found, points, ups, pulls)
+            if cause is not None:
+                place(cause, g)
+                report.causes.append(cause)
+            else:
+                mend_pair(report, g, how, given, rights)
+    report.checked.append("two random arrays" + (f", {how}" if how else ""))
+    return report
+
+
+def place(cause: Cause, g: Function) -> None:
+    """The line of the last return."""
+    from nn.doctor.naming import source_tree, walk_own
+
+    tree = source_tree(g)
+    code = getattr(g, "__code__", None)
+    if tree is None or code is None:
+        return
+    import ast
+    import linecache
+
+    returns = [n for n in walk_own(tree) if isinstance(n, ast.Return)]
+    cause.line = returns[-1].lineno if returns else code.co_firstlineno
+    cause.function, cause.file = code.co_name, code.co_filename
+    cause.source = linecache.getline(code.co_filename, cause.line).strip()
+
+
+def pair_cause(
+    f: Function, name: str, given: Any, rights: Any, found: Any, points: Any, ups: Any, pulls: bool
+) -> Cause | None:
+    """The known mistakes with a slope."""
+    fits: list[tuple[str, str]] = []
+
+    def try_out(kind: str, says: str, make: Function) -> None:
+        try:
+            values = [make(x, t[0], t[1]) for x, t in zip(points, found)]
+            if pulls:
+                whole = [v * u for v, u in zip(values, ups)]
+            else:
+                whole = values
+            if all(relative(a, b) < 1e-9 for a, b in zip(whole, given)):
+                fits.append((kind, says))
+        except (ValueError, TypeError):
+            return
+
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    slopes = {
+        "relu": lambda x: 1.0 * (x > 0),
+        "sigmoid": lambda x: sigmoid(x) * (1 - sigmoid(x)),
+        "tanh": lambda x: 1 - np.tanh(x) ** 2,
+        "softplus": sigmoid,
+    }
+    try_out(
+        "derivative missing",
+        "the derivative is missing: it is 1 everywhere",
+        lambda x, a, s: np.ones_like(x),
+    )
+    try_out("sign", "the sign is wrong", lambda x, a, s: -s)
+    try_out("factor 2", "it is twice the derivative", lambda x, a, s: 2 * s)
+    try_out("factor 1/2", "it is half the derivative", lambda x, a, s: s / 2)
+    try_out("value for slope", "it is the value of the function, not its slope", lambda x, a, s: a)
+    try_out("tanh's slope", "it is 1 + A**2; tanh's slope is 1 - A**2", lambda x, a, s: 1 + a**2)
+    try_out("slope of the value", "it is 1 - A", lambda x, a, s: 1 - a)
+    try_out("tanh's slope", "it is 1 - x**2; with x for tanh(x)", lambda x, a, s: 1 - x**2)
+    try_out(
+        "sigmoid's slope", "it is x * (1 - x), with x for sigmoid(x)", lambda x, a, s: x * (1 - x)
+    )
+    try_out("mask inverted", "the mask is inverted", lambda x, a, s: 1.0 * (x <= 0))
+    try_out("mask always true", "the mask is always true", lambda x, a, s: 1.0 * (a >= 0))
+    try_out("derivative twice", "the derivative is multiplied in twice", lambda x, a, s: s * s)
+    for activation, slope in slopes.items():
+        try_out(
+            "another activation",
+            f"it is the derivative of {activation}, not of {label(f)}",
+            lambda x, a, s, d=slope: d(x),
+        )
+        try_out(
+            "derivative at A",
+            f"it is the derivative of {activation} at {label(f)}(x) instead of x",
+            lambda x, a, s, d=slope: d(a),
+        )
+    if pulls:
+        for kind, says, values in (
+            (
+                "upstream missing",
+                "the gradient that it receives is not multiplied in",
+                [t[1] for t in found],
+            ),
+            (
+                "softmax as p (1 - p)",
+                "it is p * (1 - p): the effect of one output on the others is missing",
+                [u * t[0] * (1 - t[0]) for u, t in zip(ups, found)],
+            ),
+        ):
+            if all(relative(a, b) < 1e-9 for a, b in zip(values, given)):
+                fits.append((kind, says))
+    if not fits:
+        return None
+    proof = "it gives your numbers to 1e-9 on two random arrays"
+    first = fits[0]
+    cause = Cause(name, first[0], f"{name}: {first[1]}", proof=proof)
+    cause.alternatives = [Cause(name, k, s) for k, s in fits[1:] if k != first[0]]
+    return cause
+
+
+def mend_pair(report: Report, g: Function, how: str, given: Any, rights: Any) -> None:
+    from nn.doctor.examine import difference
+
+    report.unexplained.append(f"{label(g)}: {difference(given[0], rights[0])}")
+
+
+# --- updates and steps ----------------------------------------------------------------------------
+
+
+def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: Any) -> Report:
+    """Examine the step ``W = W - learning_rate * dW`` over a dictionary of parameters.
+
+    >>> def update(parameters, grads, learning_rate):
+    ...     return {k: v + learning_rate * grads["d" + k] for k, v in parameters.items()}
+    >>> report = check_update(update, {"W1": np.ones((2, 2))}, {"dW1": np.ones((2, 2))}, 0.1)
+    >>> report.causes[0].kind
+    'sign of the update'
+    """
+    title = f"Update by {label(update)}"
+    report = Report(title)
+    rng = np.random.default_rng(9)
+    prefix = "" if isinstance(params, Mapping | list | tuple) else "W"
+    flat = flatten(as_arrays(params), prefix)
+    from nn.doctor.naming import rebuild
+
+    whole = [k for k, v in flat.items() if np.asarray(v).dtype.kind in "iu"]
+    runs = []
+    for rate in (lr, 0.37 * lr):
+        values = {
+            k: rng.integers(1, 9, np.shape(v)) if k in whole else rng.normal(size=np.shape(v))
+            for k, v in flat.items()
+        }
+        keyed = flatten(grads, "dW" if prefix else "")
+        new_grads = {k: rng.normal(size=np.shape(v)) for k, v in keyed.items()}
+        tree = rebuild(as_arrays(params), values, prefix)
+        tree_of_grads = rebuild(grads, new_grads, "" if prefix == "" else "dW")
+        pool = {"parameters": tree, "grads": tree_of_grads, **values, **new_grads}
+        roles = {"params": tree, "grads": tree_of_grads, "lr": rate, "L": len(flat) // 2, "m": 5}
+        before = {k: np.array(v) for k, v in values.items()}
+        from nn.doctor.naming import Unbound
+
+        try:
+            bound = bind(update, pool, roles, extra)
+        except Unbound as error:
+            report.problem = f"{error}."
+            return report
+        tracer = Tracer()
+        result, failure = attempt(lambda b=bound: call_with(update, b), tracer=tracer)
+        if failure is not None:
+            return failed_update(report, failure, flat, before, tree, prefix)
+        after = flatten(result, prefix) if result is not None else flatten(tree, prefix)
+        if isinstance(result, tuple) and len(result) == len(flat):
+            after = dict(zip(flat, result))
+        elif isinstance(result, tuple) and isinstance(result[0], Mapping):
+            after = flatten(result[0])
+        runs.append((before, new_grads, after, rate, tree, result, tracer))
+    kinds: list[tuple[str, str]] = []
+    for name in flat:
+        kinds.append((name, judge_update(report, name, runs)))
+    if runs[0][5] is not None:
+        changed = [k for k in flat if differs(runs[0][0][k], flatten(runs[0][4], prefix)[k])]
+        if changed:
+            report.notes.append(
+                f"the caller's {', '.join(changed)} change too: copy the dictionary and its arrays first "
+                "(dict.copy() copies only the dictionary), or return nothing"
+            )
+    group_updates(report, kinds, update)
+    if whole:
+        report.notes.append(
+            f"{', '.join(whole)}: whole numbers lose the fractions; make them floats"
+        )
+    report.checked.append("two random sets of parameters and gradients")
+    return report
+
+
+def failed_update(
+    report: Report, failure: Any, flat: Any, before: Any, tree: Any, prefix: str
+) -> Report:
+    import linecache
+
+    after = flatten(tree, prefix)
+    done = [k for k in flat if k in after and differs(before[k], after[k])]
+    says = f"the update stops with {type(failure.error).__name__}: {failure.error}"
+    kind = type(failure.error).__name__
+    fix = ""
+    if isinstance(failure.error, KeyError) and len(done) == len(flat):
+        kind = "loop over len(parameters)"
+        says += (
+            f", after all {len(flat) // 2} layers were updated: len(parameters) counts the W and the b "
+            "of each layer, so the loop runs twice as far as there are layers"
+        )
+        fix = "L = len(parameters) // 2"
+    elif isinstance(failure.error, KeyError):
+        says += f"; the gradients are {', '.join(sorted('d' + k for k in flat))}"
+    elif "cast" in str(failure.error):
+        kind, fix = "whole numbers", "make the parameters floats"
+        says += ": the parameters are whole numbers"
+    report.causes.append(
+        Cause(
+            "update",
+            kind,
+            says,
+            failure.line or None,
+            failure.function,
+            failure.file,
+            linecache.getline(failure.file, failure.line).strip(),
+            fix=fix,
+        )  # fmt: skip
+    )
+    report.rows += [Verdict(k, OK if k in done else MISSING) for k in flat]
+    return report
+
+
+def judge_update(report: Report, name: str, runs: Any) -> str:
+    """The kind of mistake in one parameter's update; "" if it is right."""
+    steps, rights, shapes = [], [], []
+    for before, grads, after, rate, *_ in runs:
+        key = next((k for k in grads if parameter_meant(k, [name])), None)
+        if key is None:
+            report.rows.append(Verdict(name, MISSING, None, "it has no gradient"))
+            return ""
+        new = after.get(name)
+        if new is None:
+            report.rows.append(Verdict(name, MISSING))
+            return "missing"
+        shapes.append(np.shape(new))
+        if np.shape(new) == np.shape(before[name]):
+            steps.append(np.asarray(new) - before[name])
+            rights.append(-rate * grads[key])
+    if not steps:
+        report.rows.append(
+            Verdict(
+                name,
+                SHAPE,
+                None,
+                f"{shapes[0]} after the update, {np.shape(runs[0][0][name])} before",
+            )
+        )
+        return "shape"
+    error = max(relative(s, r) for s, r in zip(steps, rights))
+    if error < 1e-9:
+        report.rows.append(Verdict(name, OK, error))
+        return ""
+    report.rows.append(Verdict(name, WRONG, error))
+
+    def fits(make: Function) -> bool:
+        return all(
+            np.shape(made) == np.shape(s) and relative(s, made) < 1e-9
+            for s, made in ((s, make(i)) for i, s in enumerate(steps))
+            if made is not None
+        )
+
+    rates = [r[3] for r in runs]
+    if not any(np.any(s) for s in steps):
+        return "not updated"
+    if fits(lambda i: -rights[i]):
+        return "sign of the update"
+    if fits(lambda i: rights[i] * rates[i]):
+        return "learning rate twice"
+    if fits(lambda i: rights[i] / rates[i]):
+        return "learning rate missing"
+    for other in runs[0][1]:
+        if fits(lambda i, o=other: -rates[i] * runs[i][1][o]):
+            return f"wrong key {other}"
+    if fits(lambda i: rights[i] - runs[i][0][name]):
+        return "= for -="
+    ratio = [float(s.ravel() @ r.ravel() / (r.ravel() @ r.ravel())) for s, r in zip(steps, rights)]
+    if np.isclose(*ratio, rtol=1e-9) and fits(lambda i: ratio[0] * rights[i]):
+        return f"factor {ratio[0]:.6g}"
+    return "?"
+
+
+UPDATES = {
+    "sign of the update": ("is changed along the gradient, which makes the cost grow", "use -="),
+    "learning rate twice": ("is changed by the learning rate squared", "multiply by it once"),
+    "learning rate missing": (
+        "is changed without the learning rate",
+        "multiply by the learning rate",
+    ),
+    "not updated": ("is not updated at all", "let the loop reach it: count the layers"),
+    "= for -=": ("is replaced by its step instead of being changed by it", "write -="),
+    "missing": ("is missing from what the update returns", "return every parameter"),
+    "shape": ("has another shape after the update", "give the gradient the parameter's shape"),
+}
+
+
+def group_updates(report: Report, kinds: list[tuple[str, str]], update: Function) -> None:
+    for kind in dict.fromkeys(k for _, k in kinds if k):
+        names = [n for n, k in kinds if k == kind]
+        if kind == "?":
+            report.unexplained.append(f"{', '.join(names)}: not W - learning_rate * dW")
+            continue
+        text, fix = UPDATES.get(kind, (f"is changed with a {kind}", ""))
+        if kind.startswith("wrong key"):
+            text, fix = f"is changed by {kind.split()[-1]}", f"use d{names[0]}"
+            kind = "wrong key"
+        cause = Cause(
+            ", ".join(names), kind, f"{', '.join(names)} {text}", fix=fix,
+            proof="it gives your numbers to 1e-9 on two random sets",
+        )  # fmt: skip
+        place(cause, update)
+        report.causes.append(cause)
+
+
+class Step(Subject):
+    """A training step of which only the change of the parameters is seen."""
+
+    def __init__(self, step: Function, params: Any, cost: Function, lr: float):
+        super().__init__(as_arrays(params), None, None, cost=cost)
+        self.step, self.learning_rate = step, lr
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        assert self.cost is not None
+        return loss_in(self.cost(self.container(values))), None
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        run = Run(stage="backward")
+        values = {k: np.array(v) for k, v in values.items()}
+        before = {k: np.array(v) for k, v in values.items()}
+        tree = self.container(values)
+        tracer = Tracer(watch=watch)
+        result, run.failure = attempt(lambda: self.step(tree), tracer=tracer)
+        run.events, run.tracer = tracer.events, tracer
+        if run.failure:
+            return run
+        run.stage, run.updates = "done", True
+        if isinstance(result, tuple) and result and isinstance(result[0], Mapping):
+            result = result[0]
+        after = flatten(tree if result is None else result, self.prefix)
+        for name, old in before.items():
+            new = after.get(name)
+            if new is not None and np.shape(new) == np.shape(old):
+                run.gradients[f"d{name}"] = (old - new) / self.learning_rate
+            elif new is not None:
+                run.problems.append(
+                    f"{name} has shape {np.shape(new)} after the step, not {old.shape}"
+                )
+        return run
+
+
+def check_step(step: Function, params: Any, cost: Function, lr: float) -> Report:
+    """Examine one bare training step by what it does to the parameters.
+
+    ``step(params)`` returns the new parameters, or None when it changes them in place.
+    """
+    title = f"Step by {label(step)}"
+    subject = Step(step, params, cost, lr)
+    e = same_shapes(subject.params, None, None, 1, 1)
+    values = {k: np.array(v) for k, v in subject.params.items()}
+    own = Probe(values, *data_of(subject, values), 1)
+    if own.X is not None:
+        m = batch_of(own.X, own.Y)
+        probes = tuple(Probe(p.params, own.X, own.Y, m) for p in e.probes)
+        e = Experiment("your data with random parameters", (probes[0], probes[1]), 1)
+    examination = Examination(subject, title)
+    failures: list[str] = []
+    trial = examination.attempt(e, failures)
+    if trial is None:
+        return Report(title, problem=failures[0] if failures else "the step could not be run.")
+    examination.judge([trial])
+    report = examination.report
+    if trial.common == Factor(-1.0) and report.ok:
+        for row in report.rows:
+            row.verdict = WRONG
+        report.conventions.clear()
+        report.causes.append(
+            Cause(
+                "step",
+                "sign of the update",
+                "the step goes up the gradient: the cost grows",
+                fix="use -=",
+            )
+        )
+    return report
+
+
+__all__ = [
+    "ObjectSubject", "check", "check_grads", "check_layers", "check_model", "check_pair", "check_step",
+    "check_update", "find_truth", "place_of",
+]  # fmt: skip

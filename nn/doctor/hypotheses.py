@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.twin import Factor, Twin, activation_of
-from tinygrad_edu.expressions import Expression, apply, call, is_call, rebuild, symbol
-from tinygrad_edu.rules import leaky_relu
+from tinygrad_edu.expressions import Expression, call, is_call, symbol
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,7 @@ def cost_slope(cost: str, A: Any, Y: Any) -> Any:
     return np.ones_like(A)
 
 
-def right_formulas(
-    room: Room, derived: list[tuple[str, Expression]]
-) -> list[tuple[str, Any]]:
+def right_formulas(room: Room, derived: list[tuple[str, Expression]]) -> list[tuple[str, Any]]:
     """The backward pass line by line; ``inner`` scales dA and dZ, ``outer`` dW and db."""
     twin = room.twin
     L = twin.depth
@@ -134,7 +131,14 @@ def tried(*makers: tuple[str, str, Callable[[], Any]]) -> Iterator[Change]:
     for kind, says, make in makers:
         try:
             yield Change(kind, says, make())
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, np.exceptions.AxisError):
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            np.exceptions.AxisError,
+        ):
             continue
 
 
@@ -145,7 +149,11 @@ def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
     divided = outer.m_power < 0 and (name[1] in "Wb" or int(name[2:]) == room.twin.depth)
     twice = "is divided by m twice" if divided else "is divided by m here, which belongs elsewhere"
     yield from tried(
-        ("missing 1/m", f"{name} is m times too large: the 1/m is missing", lambda: times_m(formula, m)),
+        (
+            "missing 1/m",
+            f"{name} is m times too large: the 1/m is missing",
+            lambda: times_m(formula, m),
+        ),
         ("1/m twice", f"{name} {twice}", lambda: formula / m),
         ("sign", f"{name} has the wrong sign", lambda: -formula),
         ("factor 2", f"{name} is twice as large as it should be", lambda: 2 * formula),
@@ -159,7 +167,11 @@ def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
     )
     if room.values["n"] > 1:
         yield from tried(
-            ("divided by n", f"{name} is divided by the number of outputs too", lambda: formula / n),
+            (
+                "divided by n",
+                f"{name} is divided by the number of outputs too",
+                lambda: formula / n,
+            ),
             ("times n", f"{name} is multiplied by the number of outputs", lambda: n * formula),
         )
     if name[1] in "WbA":
@@ -227,12 +239,16 @@ def about_dW(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
                 (
                     "regularisation",
                     f"{name} has twice the regularisation term of the cost, 2 * {text} * {W}",
-                    lambda f=f: strip_decay(formula, W) + 2 * room["lambda_"] * room.factor(f, room[W]),
+                    lambda f=f: (
+                        strip_decay(formula, W) + 2 * room["lambda_"] * room.factor(f, room[W])
+                    ),
                 ),
                 (
                     "regularisation",
                     f"{name} has half the regularisation term of the cost",
-                    lambda f=f: strip_decay(formula, W) + 0.5 * room["lambda_"] * room.factor(f, room[W]),
+                    lambda f=f: (
+                        strip_decay(formula, W) + 0.5 * room["lambda_"] * room.factor(f, room[W])
+                    ),
                 ),
             )
     if "lambda_" in room:
@@ -305,7 +321,7 @@ def about_db(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
         ),
         (
             "squeezed",
-            f"{name} lost an axis: its shape is {dZ.value.shape[1 - batch],} and b{layer}'s {shape}, so "
+            f"{name} lost an axis: its shape is {(dZ.value.shape[1 - batch],)} and b{layer}'s {shape}, so "
             f"b{layer} - learning_rate * {name} broadcasts to a square: keepdims=True is missing",
             lambda: scaled(np.sum(dZ, axis=batch)),
         ),
@@ -371,15 +387,19 @@ def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
         (
             "W not transposed",
             f"{name} multiplies with {W} where the formula has its transpose",
-            lambda: flipped if np.shape(flipped.value) == np.shape(formula.value) else other_shape(),
+            lambda: (
+                flipped if np.shape(flipped.value) == np.shape(formula.value) else other_shape()
+            ),
         ),
         ("W missing", f"{name} is {dZ} itself: {W} is missing", lambda: room[dZ] * 1.0),
         (
             "inverse for transpose",
             f"{name} is computed with the inverse of {W} where the formula has its transpose",
-            lambda: np.linalg.pinv(room[W]) @ room[dZ]
-            if room.twin.features == 0
-            else room[dZ] @ np.linalg.pinv(room[W]),
+            lambda: (
+                np.linalg.pinv(room[W]) @ room[dZ]
+                if room.twin.features == 0
+                else room[dZ] @ np.linalg.pinv(room[W])
+            ),
         ),
     )
     dA = f"dA{layer + 1}"
@@ -565,16 +585,36 @@ def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
             )
     if right == "tanh":
         yield from tried(
-            ("tanh's slope", f"{name} has 1 + {out}**2 for tanh's 1 - {out}**2", lambda: g * (1 + A**2)),
+            (
+                "tanh's slope",
+                f"{name} has 1 + {out}**2 for tanh's 1 - {out}**2",
+                lambda: g * (1 + A**2),
+            ),
             ("tanh's slope", f"{name} has {out} for tanh's slope 1 - {out}**2", lambda: g * A),
-            ("tanh's slope", f"{name} has 1 - {out} for tanh's slope 1 - {out}**2", lambda: g * (1 - A)),
+            (
+                "tanh's slope",
+                f"{name} has 1 - {out} for tanh's slope 1 - {out}**2",
+                lambda: g * (1 - A),
+            ),
             ("tanh's slope", f"{name} has 1 - Z**2 for 1 - tanh(Z)**2", lambda: g * (1 - Z**2)),
-            ("tanh's slope", f"{name} has {out}**2 for tanh's slope 1 - {out}**2", lambda: g * A**2),
+            (
+                "tanh's slope",
+                f"{name} has {out}**2 for tanh's slope 1 - {out}**2",
+                lambda: g * A**2,
+            ),
         )
     if right == "sigmoid":
         yield from tried(
-            ("sigmoid's slope", f"{name} has {out} for sigmoid's {out} * (1 - {out})", lambda: g * A),
-            ("sigmoid's slope", f"{name} has 1 - {out} for {out} * (1 - {out})", lambda: g * (1 - A)),
+            (
+                "sigmoid's slope",
+                f"{name} has {out} for sigmoid's {out} * (1 - {out})",
+                lambda: g * A,
+            ),
+            (
+                "sigmoid's slope",
+                f"{name} has 1 - {out} for {out} * (1 - {out})",
+                lambda: g * (1 - A),
+            ),
             ("sigmoid's slope", f"{name} has {out} * (1 + {out})", lambda: g * A * (1 + A)),
             ("sigmoid's slope", f"{name} has Z * (1 - Z) for A * (1 - A)", lambda: g * Z * (1 - Z)),
             ("sigmoid's slope", f"{name} has {out}**2 for its slope", lambda: g * A**2),
@@ -775,5 +815,3 @@ def evaluate(e: Any, room: Mapping[str, Any]) -> Any:
         return tuple([evaluate(x, room) for x in e])
     source = getattr(e, "source", None)
     return evaluate(source, room) if source is not None else e
-
-

@@ -115,7 +115,9 @@ class Peel:
         self.shapes = {name: (np.shape(f.value)) for name, f in self.lines}
         for name, f in self.lines:
             self.room.add(name, f.value)
-        self.known = {name: [n for n, _ in self.lines[:i]] for i, (name, _) in enumerate(self.lines)}
+        self.known = {
+            name: [n for n, _ in self.lines[:i]] for i, (name, _) in enumerate(self.lines)
+        }
         self.cache: dict[str, list[Change]] = {}
 
     def changes(self, name: str) -> list[Change]:
@@ -129,7 +131,9 @@ class Peel:
     def value(self, formula: Any, state: State) -> Pair | None:
         try:
             with np.errstate(all="ignore"):
-                found = tuple(evaluate(formula, {**b, **v}) for b, v in zip(self.bases, state.values))
+                found = tuple(
+                    evaluate(formula, {**b, **v}) for b, v in zip(self.bases, state.values)
+                )
         except (ValueError, TypeError, KeyError, IndexError, np.linalg.LinAlgError):
             return None
         return found[0], found[1]
@@ -232,8 +236,14 @@ class Peel:
         if name in observed:
             given = observed[name]
             if both_close(given, right, self.tolerance):
-                mark = Mark(name, given, seen=True, right=right, formula=self.formula[name],
-                            error=gap(given, right))
+                mark = Mark(
+                    name,
+                    given,
+                    seen=True,
+                    right=right,
+                    formula=self.formula[name],
+                    error=gap(given, right),
+                )
                 yield from self.search(rest, state.with_mark(mark, 0), observed, budget)
             elif budget:
                 mark2 = self.named(name, given, right, state)
@@ -257,7 +267,8 @@ class Peel:
         kinds = {(m.name[1], c.kind) for m in state.marks for c in m.causes}
         again = any((mark.name[1], c.kind) in kinds for c in mark.causes)
         partner = any(
-            m.name[2:] == mark.name[2:] and {m.name[1], mark.name[1]} == {"W", "b"}
+            m.name[2:] == mark.name[2:]
+            and {m.name[1], mark.name[1]} == {"W", "b"}
             and {c.kind for c in m.causes} & {c.kind for c in mark.causes}
             for m in state.marks
         )
@@ -277,8 +288,15 @@ class Peel:
                 worst = max(worst, gap(given, value))
         if not causes:
             return None
-        return Mark(name, given, tuple(causes), seen=True, right=right,
-                    formula=self.formula[name], error=worst)
+        return Mark(
+            name,
+            given,
+            tuple(causes),
+            seen=True,
+            right=right,
+            formula=self.formula[name],
+            error=worst,
+        )
 
     def hidden_changes(
         self, name: str, right: Pair, state: State
@@ -312,15 +330,23 @@ class Peel:
             if name in observed:
                 given = observed[name]
                 if right is not None and both_close(given, right, self.tolerance):
-                    mark, cost = Mark(name, given, seen=True, right=right,
-                                      formula=self.formula[name]), 0.0
+                    mark, cost = (
+                        Mark(name, given, seen=True, right=right, formula=self.formula[name]),
+                        0.0,
+                    )
                 else:
                     found = self.named(name, given, right, state) if right is not None else None
                     if found is not None:
                         mark, cost = found, self.price(found, state)
                     else:
-                        mark = Mark(name, given, unexplained=True, seen=True, right=right,
-                                    formula=self.formula[name])
+                        mark = Mark(
+                            name,
+                            given,
+                            unexplained=True,
+                            seen=True,
+                            right=right,
+                            formula=self.formula[name],
+                        )
                         cost = UNEXPLAINED
                 if np.shape(given[0]) == self.shapes[name] or name[1] in "Wb":
                     state = state.with_mark(mark, cost)
@@ -349,7 +375,8 @@ def merged(states: list[State]) -> list[State]:
     for state in states:
         for other in kept:
             if len(other.marks) == len(state.marks) and all(
-                both_close(a.value, b.value) and {c.kind for c in a.causes} == {c.kind for c in b.causes}
+                both_close(a.value, b.value)
+                and {c.kind for c in a.causes} == {c.kind for c in b.causes}
                 for a, b in zip(other.marks, state.marks)
             ):
                 break
@@ -364,14 +391,18 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
         return
     formula, room = peel.formula[name], peel.room
     with np.errstate(all="ignore"):
-        ratio = [np.asarray(g, float).ravel() @ r.ravel() / (r.ravel() @ r.ravel())
-                 for g, r in zip(given, map(np.asarray, right))]
+        ratio = [
+            np.asarray(g, float).ravel() @ r.ravel() / (r.ravel() @ r.ravel())
+            for g, r in zip(given, map(np.asarray, right))
+        ]
     if not np.all(np.isfinite(ratio)):
         return
     number = float(ratio[0])
     if np.isclose(ratio[0], ratio[1], rtol=1e-9) and number not in (0, 1, -1, 2, 0.5):
         number = float(f"{number:.10g}")
-        yield Change("constant factor", f"{name} has a factor {number:g} too many", number * formula)
+        yield Change(
+            "constant factor", f"{name} has a factor {number:g} too many", number * formula
+        )
     if name[1] in "Wb":
         own = f"{name[1:]}"
         rest = [np.asarray(g) - r for g, r in zip(given, right)]
@@ -398,7 +429,9 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
             if value is None:
                 return
             for g, r, d in zip(given, right, value):
-                parts2.append(float((np.asarray(g) - r).ravel() @ d.ravel() / (d.ravel() @ d.ravel())))
+                parts2.append(
+                    float((np.asarray(g) - r).ravel() @ d.ravel() / (d.ravel() @ d.ravel()))
+                )
             if np.isclose(parts2[0], parts2[1], rtol=1e-7) and parts2[0] < -1e-9:
                 k = float(f"{-parts2[0]:.10g}")
                 yield Change(

@@ -35,7 +35,9 @@ class Truth:
 
 def find_truth(subject: Subject, probe: Probe) -> tuple[Truth | None, Failure | None]:
     """The true gradients of the learner's cost at ``probe``, or why they cannot be had."""
-    arrays, failure = attempt(lambda: numbers_of(*subject.truth(copies(probe.params), copy(probe.X), copy(probe.Y))))
+    arrays, failure = attempt(
+        lambda: numbers_of(*subject.truth(copies(probe.params), copy(probe.X), copy(probe.Y)))
+    )
     if failure is not None:
         return None, failure
     loss, output = arrays

@@ -226,7 +226,9 @@ def tree_of(code: CodeType) -> ast.FunctionDef | None:
     return tree if isinstance(tree, ast.FunctionDef) else None
 
 
-def edits_in(trial: Any, applied: Sequence[Edit], good: set[str], wanted: set[str]) -> Iterator[Edit]:
+def edits_in(
+    trial: Any, applied: Sequence[Edit], good: set[str], wanted: set[str]
+) -> Iterator[Edit]:
     """Changes of the functions that ran, the backward ones first; of each function its lines in order."""
     codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
     order = list(codes)
@@ -242,12 +244,16 @@ def edits_in(trial: Any, applied: Sequence[Edit], good: set[str], wanted: set[st
             n.attr
             for tree in trees.values()
             for n in ast.walk(tree)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self"
+            if isinstance(n, ast.Attribute)
+            and isinstance(n.value, ast.Name)
+            and n.value.id == "self"
         }
     )
     helpers = derivative_functions(codes)
     streams = [changed_function(code, tree, attributes, helpers) for code, tree in trees.items()]
-    while streams:  # one line of each in turn would scatter: cheap kinds first, function by function
+    while (
+        streams
+    ):  # one line of each in turn would scatter: cheap kinds first, function by function
         yield from streams.pop(0)
 
 
@@ -266,7 +272,9 @@ def changed_function(
     code: CodeType, tree: ast.FunctionDef, attributes: list[str], helpers: list[str]
 ) -> Iterator[Edit]:
     names = local_names(tree)
-    strings = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    strings = {
+        n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    }
     about = About(names, attributes, helpers, sorted(strings | {"relu", "sigmoid", "tanh"}))
     simple = (ast.Assign, ast.AugAssign, ast.Return, ast.Expr, ast.For, ast.If, ast.While)
     paths = [

@@ -51,9 +51,7 @@ class Cause:
         return f"line {self.line}{inside}" if self.line else ""
 
     def as_dict(self) -> dict[str, Any]:
-        found = {
-            k: v for k, v in vars(self).items() if v not in ("", None) and k != "alternatives"
-        }
+        found = {k: v for k, v in vars(self).items() if v not in ("", None) and k != "alternatives"}
         if self.alternatives:
             found["alternatives"] = [a.as_dict() for a in self.alternatives]
         return found

@@ -73,7 +73,9 @@ class Failure(NamedTuple):
 def is_his(code: CodeType) -> bool:
     """Whether this is code of the learner's, not of Python, NumPy or ours."""
     name = code.co_filename
-    if name.startswith("<") and not name.startswith(("<learner", "<ipython", "<string", "<stdin", "<doctest")):
+    if name.startswith("<") and not name.startswith(
+        ("<learner", "<ipython", "<string", "<stdin", "<doctest")
+    ):
         return False
     return not name.startswith(NOT_HIS)
 
@@ -219,7 +221,11 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def attempt(
-    action: Callable[[], Any], *, tracer: Tracer | None = None, seconds: float = LIMIT, seed: int = 7
+    action: Callable[[], Any],
+    *,
+    tracer: Tracer | None = None,
+    seconds: float = LIMIT,
+    seed: int = 7,
 ) -> tuple[Any, Failure | None]:
     """The result of ``action()``, or how it failed; always from the same random numbers."""
     with quiet():

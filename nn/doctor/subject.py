@@ -14,7 +14,6 @@ from nn.doctor.naming import (
     call_with,
     flatten,
     intermediate_meant,
-    label,
     parameter_meant,
     plain,
     rebuild,
@@ -152,9 +151,7 @@ class Subject:
             return run
         run.stage = "backward"
         # the arrays that forward handed on, to see whether backward changes them
-        handed = {
-            name: np.array(value) for name, value in flatten(pool_only(pool, given)).items()
-        }
+        handed = {name: np.array(value) for name, value in flatten(pool_only(pool, given)).items()}
         if self.both is not None:
             result: Any = roles["both"]
             run.events = run.seen
@@ -272,7 +269,7 @@ class ObjectSubject(Subject):
             name = parameter_meant(path, list(self.values_now(before)))
             key = f"d{name}"
             base = path.rpartition(".")[0]
-            if name is None or path in before or key in run.gradients and not run.updates:
+            if name is None or path in before or (key in run.gradients and not run.updates):
                 continue
             same = [k for k in before if k.rpartition(".")[0] == base]
             if name not in same and same:

@@ -249,7 +249,7 @@ def recognise(
 
     Without ``losses`` the cost stays open: "".
     """
-    index = [Seen([*arrays, *( [o] if o is not None else [])]) for arrays, o in zip(seen, outputs)]
+    index = [Seen([*arrays, *([o] if o is not None else [])]) for arrays, o in zip(seen, outputs)]
     first = probes[0]
     weights = [k for k, v in first.params.items() if np.ndim(v) == 2 and not is_bias(k, v)]
     vectors = [k for k in first.params if k not in weights]
@@ -257,7 +257,9 @@ def recognise(
     if np.ndim(first.X) != 2 or not weights:
         return
 
-    def go(A: list[Any], left: list[str], free: list[str], layers: list[Layer], features: int) -> Iterator[Twin]:
+    def go(
+        A: list[Any], left: list[str], free: list[str], layers: list[Layer], features: int
+    ) -> Iterator[Twin]:
         if not left:
             yield from with_cost(layers, A, probes, losses, features)
             return
@@ -357,9 +359,7 @@ def dropout_masks(A: list[Any], index: list[Seen]) -> Iterator[tuple[list[Any], 
     pairs = []
     for a, seen in zip(A, index):
         known = [
-            d
-            for d in seen.of_shape(a.shape)
-            if d is not a and set(np.unique(d).tolist()) == {0, 1}
+            d for d in seen.of_shape(a.shape) if d is not a and set(np.unique(d).tolist()) == {0, 1}
         ]
         found = None
         for d in known:
@@ -408,9 +408,7 @@ def with_cost(
         yield Twin(layers, features, "", "1")
         return
     Y = [None if p.Y is None else targets(a, p.Y, features) for a, p in zip(A, probes)]
-    squares = [
-        sum(float(np.sum(p.params[layer.weight] ** 2)) for layer in layers) for p in probes
-    ]
+    squares = [sum(float(np.sum(p.params[layer.weight] ** 2)) for layer in layers) for p in probes]
     sizes = [(a.shape[1 - features], a.shape[features]) for a in A]
     loose: list[tuple[float, Twin]] = []
     for cost, f in COSTS.items():
@@ -427,7 +425,9 @@ def with_cost(
                 if max(off) < CLOSE:
                     yield Twin(layers, features, cost, scale, sign)
                 elif max(off) < 1e-3:
-                    loose.append((max(off), Twin(layers, features, cost, scale, sign, eps=max(off))))
+                    loose.append(
+                        (max(off), Twin(layers, features, cost, scale, sign, eps=max(off)))
+                    )
             extra = [(loss - p) / (s / 2) for loss, p, s in zip(losses, plain, squares)]
             for mean in (True, False):
                 decay = [e * (size[0] if mean else 1) for e, size in zip(extra, sizes)]

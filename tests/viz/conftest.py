@@ -19,7 +19,8 @@ class Networks:
         self.random = np.random.default_rng(0)
 
     def parameter(self, *shape: int, name: str | None = None) -> Tensor:
-        return Tensor(self.random.standard_normal(shape), requires_grad=True, name=name)
+        scale = np.sqrt(shape[-1]) if shape else 1.0
+        return Tensor(self.random.standard_normal(shape) / scale, requires_grad=True, name=name)
 
     def input(self, *shape: int, name: str | None = None) -> Tensor:
         return Tensor(self.random.standard_normal(shape), name=name)

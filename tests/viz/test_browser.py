@@ -50,7 +50,7 @@ const state = () => ({
 """
 
 
-def run(page, script, tmp_path, embedded=False):
+def run(page, script, tmp_path, embedded=False, options=()):
     """What ``script`` (the body of an async function) returns in the page."""
     player = page.replace("<style>", WATCH + "<style>", 1)
     report = 'parent.postMessage(JSON.stringify(result), "*")' if embedded else (
@@ -72,7 +72,7 @@ def run(page, script, tmp_path, embedded=False):
     path.write_text(player, encoding="utf-8")
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [CHROMIUM, *OPTIONS, profile, path.as_uri()], capture_output=True, timeout=120
+        [CHROMIUM, *OPTIONS, *options, profile, path.as_uri()], capture_output=True, timeout=120
     )
     found = re.search(r'<pre id="result">(.*?)</pre>', done.stdout.decode(), re.DOTALL)
     assert found, done.stderr.decode()
@@ -184,6 +184,16 @@ def test_dark_and_light(cost, tmp_path):
     assert seen["light"] == seen["again"]
     assert seen["light"][1] != seen["dark"][1]
     assert seen["pressed"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("options", "animation"), [((), "flow"), (("--force-prefers-reduced-motion",), "none")]
+)
+def test_nothing_moves_where_reduced_motion_is_asked_for(cost, tmp_path, options, animation):
+    script = """
+    show(1);
+    return getComputedStyle(document.querySelector(".edge.on path")).animationName;"""
+    assert run(viz.play(cost).html, script, tmp_path, options=options) == animation
 
 
 def test_every_control_has_a_name_and_the_step_is_announced(cost, tmp_path):

@@ -279,13 +279,10 @@ def test_the_text_tree(networks):
 
 
 def test_a_report_is_shown_on_the_graph(networks):
+    rows = [("dW2", "WRONG", 0.5), ("db2", "ok", 1e-16), ("dW1", "follows", 0.5)]
     report = SimpleNamespace(
-        verdicts={
-            "dW1": {"verdict": "follows", "error": 0.5},
-            "dW2": {"verdict": "WRONG", "error": 0.5},
-            "db2": {"verdict": "ok", "error": 1e-16},
-        },
-        causes=[{"quantity": "dW2", "cause": "missing 1/m"}],
+        rows=[SimpleNamespace(name=n, verdict=v, error=e) for n, v, e in rows],
+        causes=[SimpleNamespace(quantity="dW2", says="missing 1/m")],
         first_wrong="dW2",
     )
     drawn = boxes(parsed(viz.draw(networks.classifier(4, 3, 1), highlight=report)))
@@ -294,6 +291,12 @@ def test_a_report_is_shown_on_the_graph(networks):
     assert drawn["W1"]["label"].endswith("~ dW1 off because of W2 ↑")
     assert "dashed" in drawn["W1"]["style"]
     assert drawn["b2"]["label"].endswith("✓ 1e-16")
+
+
+def test_the_comparison_with_the_formulas_by_hand(networks):
+    rows = [SimpleNamespace(name="dW2", shape=(1, 3), error=3e-16)]
+    source = viz.draw(networks.classifier(4, 3, 1), highlight=SimpleNamespace(rows=rows)).source
+    assert "✓ 3e-16" in source
 
 
 def test_tensors_and_names_can_be_highlighted():

@@ -1,5 +1,6 @@
 """The table: every operation with its derivative, by family."""
 
+from tinygrad_edu.recording import TABLE
 from tinygrad_edu.rules import (
     arithmetic,
     constants,
@@ -22,6 +23,9 @@ from tinygrad_edu.rules.elementwise import (
     softplus,
 )
 from tinygrad_edu.rules.reductions import log_softmax, logsumexp, softmax
+
+for _entry in TABLE.values():
+    _entry.built_in = True
 
 __all__ = [
     "arithmetic",

@@ -196,7 +196,7 @@ def _of_all_pairs(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for pairwise, operation in list(UFUNCS.items()):  # np.add.outer and its like
-    if getattr(pairwise, "nin", 0) == 2 and not pairwise.signature:
+    if isinstance(pairwise, np.ufunc) and pairwise.nin == 2 and not pairwise.signature:
         means((pairwise, "outer"))(_of_all_pairs(operation))
 
 if hasattr(np, "vecdot"):

@@ -48,7 +48,11 @@ _mean = rule(
     lambda g, out, x, axis, keepdims: broadcast_to(
         kept(g, x, axis, keepdims) / count(x, axis), x.shape
     ),
-    formula=lambda x, axis, keepdims: np.mean(x, axis=axis, keepdims=keepdims),
+    formula=lambda x, axis, keepdims: (
+        np.sum(x) / x.size  # the textbook's 1/m, where all but one axis have length 1
+        if axis is None and not keepdims and x.size in x.shape
+        else np.mean(x, axis=axis, keepdims=keepdims)
+    ),
     examples=OVER_AXES,
 )
 _cumsum = rule(

@@ -27,7 +27,7 @@ def means(
             if isinstance(function, tuple):
                 UFUNC_METHODS[function] = operation
             elif isinstance(function, np.ufunc | str):
-                UFUNCS[function] = operation  # type: ignore[index]
+                UFUNCS[function] = operation
             else:
                 FUNCTIONS[function] = operation
         if method is not None:
