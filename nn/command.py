@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ from nn import datasets
 from nn.checks import check_layers_dims, check_learning_rate, check_whole_number
 from nn.comparison import CONVENTION, Comparison, compare
 from nn.model import LLayerModel
+from nn.page import page
 from tinygrad_edu import Tensor, __version__, derive
 
 
@@ -31,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         return options.run(options)
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        sys.stderr.close()
+        return 0
     except (ValueError, TypeError, ArithmeticError, ImportError, OSError) as error:
         print(f"tinygrad-edu {options.command}: {sentence(error)}", file=sys.stderr)
         return 2
@@ -161,10 +165,10 @@ def run_cats(options: argparse.Namespace) -> int:
     for part, value in accuracy.items():
         console.print(f"Accuracy on the {part} pictures: {value}")
 
-    files = ["parameters.npz", "graph.dot", "summary.json"]
+    files = ["parameters.npz", "summary.json", "index.html"]
     model.save(output / "parameters.npz")
-    viz.draw(model.cost(Tensor(X, name="X"), Tensor(Y, name="Y"))).save(output / "graph.dot")
     files += plots(console, output, data, model.predict(X_test), costs, rate)
+    files += graphs(console, output, lambda: model.cost(Tensor(X, name="X"), Tensor(Y, name="Y")))
     summary = {
         "version": __version__,
         "data": data.source,
@@ -185,6 +189,7 @@ def run_cats(options: argparse.Namespace) -> int:
         "files": sorted(files),
     }
     (output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (output / "index.html").write_text(page(summary), encoding="utf-8")
     console.print(f"Files in {output}: {', '.join(sorted(files))}")
     return 130 if interrupted else 0  # as a shell expects of a command that Ctrl-C has ended
 
@@ -228,6 +233,21 @@ def plots(
     axes.figure.savefig(output / "mislabelled.png")
     console.print(f"Mislabelled test pictures: {int(np.sum(predicted != data.test_y))}")
     return ["costs.png", "mislabelled.png"]
+
+
+def graphs(console: Console, output: Path, cost: Callable[[], Tensor]) -> list[str]:
+    """Leave the computation graph as text and, where Graphviz is to be had, as a picture; and the
+    page that steps through its forward and backward pass."""
+    graph = viz.draw(cost(), show=("shape",))
+    graph.save(output / "graph.dot")
+    files = ["graph.dot", "player.html"]
+    try:
+        graph.save(output / "graph.svg")
+        files.append("graph.svg")
+    except RuntimeError as error:
+        console.print(f"No picture of the graph: {error}", markup=False)
+    viz.play(cost).save(output / "player.html")
+    return files
 
 
 def writable_directory(path: str) -> Path:

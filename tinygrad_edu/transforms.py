@@ -8,12 +8,13 @@ differentiated again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.backward import seed_of, walk
-from tinygrad_edu.mode import mode
+from tinygrad_edu.mode import RECORDING, mode, within
 from tinygrad_edu.recording import rule
 from tinygrad_edu.tensor import Tensor, array_of
 
@@ -68,18 +69,62 @@ def chosen(args: tuple[Any, ...], argnums: int | Sequence[int]) -> list[int]:
     return [i % len(args) for i in numbers]
 
 
-def call(f: Function, args: tuple[Any, ...], numbers: list[int]) -> tuple[Any, list[Tensor], bool]:
-    """``f`` on Tensors: its value, the Tensors that stand for the chosen arguments, and whether an
-    outer transform wants a graph."""
-    inside = any(isinstance(a, Tensor) and a._needs for a in args)
+def call(
+    f: Function, args: tuple[Any, ...], numbers: list[int], **kwargs: Any
+) -> tuple[Any, list[Tensor], bool]:
+    """``f`` on Tensors: its value, the Tensors that stand for the chosen arguments, and whether the
+    gradient is to be a graph: ``f`` was given, or closes over, other Tensors that require one."""
+    records = mode.get().records
+    inside = records and any(map(needs_gradient, (*args, *kwargs.values())))
     stand_ins = list(args)
-    for i in numbers:
-        if isinstance(args[i], Tensor) and args[i]._needs:
-            stand_ins[i] = enter(args[i])
-        else:
-            array = array_of(args[i], f"argument {i} of {getattr(f, '__name__', 'the function')}")
-            stand_ins[i] = Tensor(array, requires_grad=True)
-    return f(*stand_ins), [stand_ins[i] for i in numbers], inside
+    with nullcontext() if records else within(RECORDING):  # no_grad() is for what f does inside
+        for i in numbers:
+            if records and needs_gradient(args[i]):
+                stand_ins[i] = enter(args[i])
+            else:
+                x = args[i].detach() if isinstance(args[i], Tensor) else args[i]
+                array = array_of(x, f"argument {i} of {getattr(f, '__name__', 'the function')}")
+                stand_ins[i] = Tensor(array, requires_grad=True)
+        value = f(*stand_ins, **kwargs)
+    inputs = [stand_ins[i] for i in numbers]
+    inside = inside or (records and needs_others(value, inputs))
+    close(inputs)
+    return value, inputs, inside
+
+
+def close(inputs: list[Tensor], needs: bool = False) -> None:
+    """Make the leaves among ``inputs`` constants: for all that comes later, they are given arrays."""
+    for x in inputs:
+        if x._rule is None:
+            x._needs = needs
+
+
+def pulled(value: Tensor, inputs: list[Tensor], gradient: Any, graph: bool) -> list[Any]:
+    """The gradients by ``inputs``, which require one for that long."""
+    close(inputs, needs=True)
+    try:
+        return gradients(value, inputs, gradient, graph)
+    finally:
+        close(inputs)
+
+
+def needs_gradient(x: Any) -> bool:
+    return isinstance(x, Tensor) and x._needs
+
+
+def needs_others(root: Any, tensors: list[Tensor]) -> bool:
+    """Whether ``root`` was computed from a leaf that requires a gradient and is none of ``tensors``."""
+    seen = set(tensors)
+    pending = [root] if needs_gradient(root) and root not in seen else []
+    while pending:
+        node = pending.pop()
+        if node._rule is None:
+            return True
+        for x in node._inputs:
+            if isinstance(x, Tensor) and x._needs and x not in seen:
+                seen.add(x)
+                pending.append(x)
+    return False
 
 
 def scalar(value: Any, f: Function, transform: str) -> Tensor:
@@ -113,9 +158,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     def transformed(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         numbers = chosen(args, argnums)
-        value, inputs, inside = call(lambda *a: f(*a, **kwargs), args, numbers)
+        value, inputs, inside = call(f, args, numbers, **kwargs)
         value = scalar(value, f, transformed.__name__)
-        found = gradients(value, inputs, graph=inside)
+        found = pulled(value, inputs, None, inside)
         result = found[0] if isinstance(argnums, int) else tuple(found)
         return (value if inside else value.item()), result
 
@@ -159,7 +204,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
 
     def pull(gradient: Any) -> tuple[Any, ...]:
         graph = inside or (isinstance(gradient, Tensor) and gradient._needs)
-        return tuple(gradients(value, inputs, gradient, graph=graph))
+        return tuple(pulled(value, inputs, gradient, graph))
 
     return plain(value, inside), pull
 
@@ -181,7 +226,7 @@ def jacobian(f: Function) -> Function:
             seed = np.zeros(value.size, value.dtype)
             seed[i] = 1
             seed = seed.reshape(value.shape)
-            rows.append(gradients(value, [stand_in], seed, graph=inside)[0])
+            rows += pulled(value, [stand_in], seed, inside)
         shape = value.shape + stand_in.shape
         return np.stack(rows).reshape(shape) if rows else np.zeros(shape, stand_in.dtype)
 

@@ -198,7 +198,9 @@ class Subject:
                     run.problems.append(
                         f"{k} has shape {before[k].shape} before the update and {np.shape(v)} after it"
                     )
-        elif updated_parameters(found, before):
+        elif found and not problems and by_own_name(result, names, before) and updated_parameters(
+            found, before
+        ):
             run.updates = True
             for k in [k for k in found if k[1:] in before]:
                 found[k] = (before[k[1:]] - found[k]) / self.learning_rate
@@ -452,6 +454,13 @@ def by_position(
             if given.count(s) == 1
         }
     return {}
+
+
+def by_own_name(result: Any, names: list[str | None], params: Mapping[str, Any]) -> bool:
+    """Whether the values are called as the parameters are, not as gradients: W1, not dW1."""
+    keys = list(flatten(result)) if isinstance(result, Mapping) else [n for n in names if n]
+    forms = {plain(p) for p in params}
+    return not keys or all(plain(k) in forms for k in keys)
 
 
 def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:

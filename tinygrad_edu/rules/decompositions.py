@@ -127,11 +127,20 @@ means(np.linalg.det)(det)
 
 # --- eigenvalues and singular values: their gradients are made of their vectors -------------------
 
+SYMMETRIC = [
+    (arr(3, 3, kind="positive definite"), "L"),
+    (arr(2, 2, 2, kind="positive definite"), "U"),
+]
 TALL_AND_WIDE = [(arr(4, 3),), (arr(2, 4),), (arr(2, 3, 3),)]
 
 
-def _eigh_vectors(a: Any) -> Any:
-    return np.linalg.eigh(a)[1]
+def _read(x: Any, triangle: str) -> Any:
+    """The gradient of a symmetric matrix of which only one triangle is read."""
+    return _from_lower(x) if triangle == "L" else _from_lower(x).mT
+
+
+def _eigh_vectors(a: Any, triangle: str) -> Any:
+    return np.linalg.eigh(a, triangle)[1]
 
 
 def _svd_left(a: Any) -> Any:
@@ -148,17 +157,19 @@ def _svd_right(a: Any) -> Any:
 
 _eigvalsh: Callable[..., Any] = rule(
     "eigvalsh",
-    np.linalg.eigvalsh,
-    lambda g, out, a: _from_lower(_product(_eigenvectors(a), g, _eigenvectors(a).mT)),
-    examples=INVERTIBLE,
+    lambda a, triangle: np.linalg.eigvalsh(a, triangle),
+    lambda g, out, a, triangle: _read(
+        _product(_eigenvectors(a, triangle), g, _eigenvectors(a, triangle).mT), triangle
+    ),
+    examples=SYMMETRIC,
 )
 _eigenvectors: Callable[..., Any] = rule(
     "eigenvectors",
     _eigh_vectors,
-    lambda g, out, a: _from_lower(
-        out @ (_one_over_differences(_eigvalsh(a)) * (out.mT @ g)) @ out.mT
+    lambda g, out, a, triangle: _read(
+        out @ (_one_over_differences(_eigvalsh(a, triangle)) * (out.mT @ g)) @ out.mT, triangle
     ),
-    examples=INVERTIBLE,
+    examples=SYMMETRIC,
 )
 svdvals: Callable[..., Any] = rule(
     "svdvals",
@@ -214,13 +225,12 @@ class SVDResult(NamedTuple):
 
 @means(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    a = matrix_transpose(a) if UPLO.upper() == "U" else a
-    return EighResult(_eigvalsh(a), _eigenvectors(a))
+    return EighResult(_eigvalsh(a, UPLO.upper()), _eigenvectors(a, UPLO.upper()))
 
 
 @means(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return _eigvalsh(matrix_transpose(a) if UPLO.upper() == "U" else a)
+    return _eigvalsh(a, UPLO.upper())
 
 
 @means(np.linalg.svd)
