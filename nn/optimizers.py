@@ -148,7 +148,7 @@ class Adam(Optimizer):
 
     def change(self, g: Array, state: State, t: int) -> Array:
         beta1, beta2 = self.betas
-        m = state["m"] = beta1 * state["m"] + (1 - beta1) * g
+        m = state["m"] = state["m"] + (1 - beta1) * (g - state["m"])
         v = state["v"] = beta2 * state["v"] + (1 - beta2) * g * g
         size = np.sqrt(v) / sqrt(1 - beta2**t) + self.eps
         return self.lr / (1 - beta1**t) * m / size
@@ -185,10 +185,11 @@ class RMSprop(Optimizer):
 
     def change(self, g: Array, state: State, t: int) -> Array:
         v = state["v"] = self.alpha * state["v"] + (1 - self.alpha) * g * g
-        quotient = g / (np.sqrt(v) + self.eps)
-        if self.momentum:
-            quotient = state["velocity"] = self.momentum * state["velocity"] + quotient
-        return self.lr * quotient
+        size = np.sqrt(v) + self.eps
+        if not self.momentum:
+            return self.lr * g / size
+        velocity = state["velocity"] = self.momentum * state["velocity"] + g / size
+        return self.lr * velocity
 
 
 class AdaGrad(Optimizer):

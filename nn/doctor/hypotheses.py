@@ -274,7 +274,8 @@ def strip_decay(formula: Any, W: str) -> Any:
 
 
 def inputs(room: Room, layer: int) -> list[str]:
-    return ["X"] + [n for i in range(1, room.twin.depth + 1) for n in (f"A{i}",) if n in room]
+    layers = range(1, room.twin.depth + 1)
+    return ["X", *(n for i in layers for n in (f"A{i}", f"Z{i}", f"H{i}") if n in room)]
 
 
 def about_db(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
@@ -382,7 +383,7 @@ def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
                 lambda: formula.substitute({W: room[W] - rate * room[dW]}),
             ),
         )
-    flipped = formula.substitute({W: room[W].T}) if room.values[W].ndim == 2 else formula
+    flipped = formula.substitute({W: room[W].T})
     yield from tried(
         (
             "W not transposed",
@@ -422,20 +423,6 @@ def other_costs(name: str, formula: Any, room: Room, A: Any) -> Iterator[Change]
     if "Y" not in room:
         return
     Y, twin = room["Y"], room.twin
-    for cost in ("cross-entropy", "squared error", "cross-entropy of classes"):
-        if cost != twin.cost:
-            yield from tried(
-                (
-                    "another cost",
-                    f"{name} is the gradient of the {cost}, but the cost is the {twin.cost}",
-                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y)),
-                ),
-                (
-                    "another cost",
-                    f"{name} is half the gradient of the {cost}, but the cost is the {twin.cost}",
-                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y) / 2),
-                ),
-            )
     yield from tried(
         (
             "another cost",
@@ -463,6 +450,20 @@ def other_costs(name: str, formula: Any, room: Room, A: Any) -> Iterator[Change]
             lambda: room.factor(room.inner, (1 - Y) / (1 - A)),
         ),
     )
+    for cost in ("cross-entropy", "squared error", "cross-entropy of classes"):
+        if cost != twin.cost:
+            yield from tried(
+                (
+                    "another cost",
+                    f"{name} is the gradient of the {cost}, but the cost is the {twin.cost}",
+                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y)),
+                ),
+                (
+                    "another cost",
+                    f"{name} is half the gradient of the {cost}, but the cost is the {twin.cost}",
+                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y) / 2),
+                ),
+            )
 
 
 def slopes(room: Room, z: Any, a: Any) -> dict[str, Any]:
@@ -490,6 +491,14 @@ def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
     if upstream is None:  # the identity: dZ is the gradient of what follows itself
         if layer == twin.depth:
             yield from other_costs(name, formula, room, A)
+            for other, slope in {"sigmoid": A * (1 - A), "tanh": 1 - A**2, "relu": A > 0}.items():
+                yield from tried(
+                    (
+                        "another activation",
+                        f"{name} has the derivative of {other}, but the output has no activation",
+                        lambda s=slope: formula * s,
+                    )
+                )
         else:
             yield from about_dA(name, layer, formula, room, known)
         return
@@ -509,6 +518,17 @@ def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
                 (
                     "another activation",
                     f"{name} has the derivative of {other}, but layer {layer} has {right}",
+                    lambda s=slope: g * s,
+                )
+            )
+    by_value = {"relu": A > 0, "sigmoid": A * (1 - A), "tanh": 1 - A**2}
+    for other, slope in by_value.items():
+        if other != right:
+            yield from tried(
+                (
+                    "another activation",
+                    f"{name} has the derivative of {other}, as of its value {out}, but layer {layer} has "
+                    f"{right}",
                     lambda s=slope: g * s,
                 )
             )
@@ -673,6 +693,7 @@ def fused(name: str, room: Room, A: Any, Y: Any, slope: Any, right: str) -> Iter
             ),
         )
     if cost.startswith("cross"):
+        slope = A * (1 - A) if slope is None else slope
         yield from tried(
             (
                 "slope of the output twice",

@@ -189,26 +189,41 @@ class Peel:
             for p in self.traced
             if np.shape(p[0]) == self.shapes[dZ] and np.shape(p[1]) == np.shape(right[dZ][1])
         ]
-        if not any(both_close(p, right[dZ]) for p in candidates):
-            for p in candidates:
-                with_dZ = State(0, tuple(dict(v, **{dZ: x}) for v, x in zip(state.values, p)))  # type: ignore[arg-type]
-                results = [self.value(self.formula[n], with_dZ) for n in followers]
-                if any(
-                    r is not None and both_close(r, observed[n])
-                    for n, r in zip(followers, results)
-                    if np.size(observed[n][0]) > 1 or len(followers) == 1
-                ):
-                    observed[dZ] = p
-                    break
-            else:
-                return observed
-        else:
-            observed[dZ] = next(p for p in candidates if both_close(p, right[dZ]))
+        fitting = [p for p in candidates if self.followed(dZ, p, followers, observed, state)]
+        fitting = fitting or [p for p in candidates if both_close(p, right[dZ])]
+        if not fitting:
+            return observed
+        observed[dZ] = next((p for p in fitting if both_close(p, right[dZ])), fitting[0])
+        if both_close(observed[dZ], right[dZ]):
             return observed
         for name in hidden:
-            if name != dZ and any(both_close(p, right[name]) for p in self.traced):
+            if name == dZ:
+                continue
+            seen = [p for p in self.traced if np.shape(p[0]) == self.shapes[name]]
+            if any(both_close(p, right[name]) for p in seen):
                 observed[name] = right[name]
+            else:
+                leading = [p for p in seen if self.followed(name, p, [dZ], observed, state)]
+                if leading and len(hidden) == 2:
+                    observed[name] = leading[0]
         return observed
+
+    def followed(
+        self,
+        name: str,
+        value: Pair,
+        followers: list[str],
+        observed: Mapping[str, Pair],
+        state: State,
+    ) -> bool:
+        """Whether one of ``followers`` is what the right formula makes of ``name`` = ``value``."""
+        given = state.with_mark(Mark(name, value), 0)
+        for f in followers:
+            if np.size(observed[f][0]) > 1 or len(followers) == 1:
+                result = self.value(self.formula[f], given)
+                if result is not None and both_close(result, observed[f]):
+                    return True
+        return False
 
     def chain(self, names: list[str], state: State) -> dict[str, Pair] | None:
         """The right values of these quantities from what the learner had before them."""

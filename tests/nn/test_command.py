@@ -39,6 +39,10 @@ def test_the_drawn_pictures(tmp_path):
     for name in ("costs.png", "mislabelled.png"):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
     assert "digraph" in (tmp_path / "out" / "graph.dot").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "drawn" in page and repr(summary["accuracy"]["test"]) in page and "dW1" in page
+    for name in ("costs.png", "mislabelled.png", "player.html"):
+        assert f'src="{name}"' in page
     assert set(summary["files"]) == {p.name for p in (tmp_path / "out").iterdir()}
     # the saved parameters are those that the printed accuracy belongs to
     model = nn.LLayerModel.load(tmp_path / "out" / "parameters.npz")
@@ -126,3 +130,29 @@ def test_version_and_help(tmp_path):
     text = run("cats", "--help", cwd=tmp_path).stdout
     for option in ("--data", "--layers", "--iterations", "--learning-rate", "--output"):
         assert option in text
+
+
+def test_derive_prints_text_latex_and_numpy(tmp_path):
+    text = run("derive", "--layers", "12288,20,7,5,1", cwd=tmp_path).stdout
+    for line in ("dW4 = dZ4 @ A3.T", "dA1 = W2.T @ dZ2", "dZ1 = dA1 * (A1 > 0)", "# (20, 12288)"):
+        assert line in text
+    latex = run("derive", "--layers", "4,3,1", "--latex", cwd=tmp_path).stdout
+    assert r"dW^{[2]} &= dZ^{[2]} \, A^{[1]\top}" in latex
+    source = run("derive", "--layers", "4,3,1", "--examples", "6", "--numpy", cwd=tmp_path).stdout
+    room = {}
+    exec(source, room)
+    random = np.random.RandomState(0)
+    parameters = nn.manual.initialize_parameters_deep([4, 3, 1])
+    X, Y = random.randn(4, 6), np.array([[0, 1, 1, 0, 1, 0]])
+    _, grads = room["loss_and_gradients"](X=X, Y=Y, **parameters)
+    AL, caches = nn.manual.L_model_forward(X, parameters)
+    by_hand = nn.manual.L_model_backward(AL, Y, caches)
+    for name, g in grads.items():
+        np.testing.assert_allclose(g, by_hand[name], rtol=1e-12)
+    assert "dZ2 = (A2 - Y) / m" in run("derive", "--layers", "4,3,1", "--fused", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("layers", ["4", "4,0,1", "4,3,2", "a,b"])
+def test_derive_refuses_sizes_that_are_none(tmp_path, layers):
+    done = run("derive", "--layers", layers, cwd=tmp_path)
+    assert done.returncode == 2 and "--layers" in done.stderr and done.stderr.count("\n") == 1
