@@ -617,39 +617,45 @@ def cross_entropy_step(
 
 
 def folded(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The rows with runs of equal layers printed once, for l = first ... last."""
+    """The rows with runs of equal layers printed once, for l = first, ..., last."""
     result: list[tuple[str, str]] = []
     i = 0
     while i < len(rows):
-        best = (0, 0)  # how many repetitions, of how many rows
-        for period in range(1, min(12, (len(rows) - i) // ALIKE) + 1):
-            for step in (1, -1):
-                count = 1
-                while (
-                    i + (count + 1) * period <= len(rows)
-                    and (
-                        patterns := [
-                            relative(rows[i + count * period + k], rows[i + k], step * count)
-                            for k in range(period)
-                        ]
-                    )
-                    and all(patterns)
-                ):
-                    count += 1
-                if count >= ALIKE and count * period > best[0] * abs(best[1]):
-                    best = (count, period * step)
-        count, signed = best
-        if not count:
+        runs = [
+            (count, period, step)
+            for period in range(1, min(12, (len(rows) - i) // ALIKE) + 1)
+            for step in (1, -1)
+            if (count := repetitions(rows, i, period, step)) >= ALIKE
+        ]
+        if not runs:
             result.append(rows[i])
             i += 1
             continue
-        period, step = abs(signed), 1 if signed > 0 else -1
+        count, period, step = max(runs, key=lambda run: run[0] * run[1])
+        for later in range(1, period):  # begin where a layer begins: with Z[l], not with A[l-1]
+            if repetitions(rows, i + later, period, step) >= count and not any(
+                "[l+" in general(text, base_of(rows[i + later]))
+                for text, _ in rows[i + later : i + later + period]
+            ):
+                result += rows[i : i + later]
+                i += later
+                break
         first = base_of(rows[i])
-        last = first + step * (count - 1)
-        result.append((f"for l = {first}, ..., {last}:", ""))
+        result.append((f"for l = {first}, ..., {first + step * (count - 1)}:", ""))
         result += [(f"  {general(text, first)}", shape) for text, shape in rows[i : i + period]]
         i += count * period
     return result
+
+
+def repetitions(rows: list[tuple[str, str]], i: int, period: int, step: int) -> int:
+    """How many times in a row the ``period`` rows from ``i`` on stand there, each time with the
+    numbers in their names ``step`` further."""
+    count = 1
+    while i + (count + 1) * period <= len(rows) and all(
+        relative(rows[i + count * period + k], rows[i + k], step * count) for k in range(period)
+    ):
+        count += 1
+    return count
 
 
 NUMBERED = re.compile(r"\b([A-Za-z_]+?)(\d+)\b(?!\()")

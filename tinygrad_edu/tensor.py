@@ -164,6 +164,14 @@ class Tensor:
     def dtype(self) -> Any:
         return self._data.dtype
 
+    @property
+    def itemsize(self) -> int:
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes
+
     def __len__(self) -> int:
         return len(self._data)
 
@@ -171,6 +179,11 @@ class Tensor:
         """The value of a tensor of one element, as a Python number."""
         refuse_stale(self)
         return self._data.item()
+
+    def tolist(self) -> Any:
+        """The values as Python numbers, in lists as deep as the tensor has axes."""
+        refuse_stale(self)
+        return self._data.tolist()
 
     def numpy(self) -> Any:
         """The values as an array that may be changed freely; a Tensor that requires a gradient
@@ -312,6 +325,12 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(self._data)
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
+
+    def __contains__(self, x: Any) -> bool:
+        return bool((self == x).any())
+
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError(f"{self.describe()} is one number (shape ()) and cannot be iterated.")
@@ -432,14 +451,26 @@ def missing_rule(name: str) -> TypeError:
     )
 
 
+# What these arguments of NumPy's functions say when they say nothing.
+DEFAULTS = {"out": None, "dtype": None, "where": True, "casting": "same_kind", "subok": True}
+
+
 def called(operation: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
     """``operation(*args, **kwargs)``; an argument that it does not take is called as in NumPy."""
     try:
         return operation(*args, **kwargs)
     except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
+        said = str(error)
+        if " positional argument" in said and said.startswith(f"{operation.__name__}() takes"):
+            raise TypeError(
+                f"{name} on Tensors takes fewer arguments by position than in NumPy: give them by "
+                "their names, as in axis=0, keepdims=True."
+            ) from None
+        if "unexpected keyword argument" not in said:
             raise
-        unknown = str(error).rsplit("'", 2)[1]
+        unknown = said.rsplit("'", 2)[1]
+        if unknown in DEFAULTS and kwargs.get(unknown, error) is DEFAULTS[unknown]:
+            return called(operation, name, args, {k: kwargs[k] for k in kwargs if k != unknown})
         raise TypeError(
             f"{name} with {unknown}= is not supported on Tensors: leave {unknown}= out, or pass "
             "t.detach() where no gradient is needed."

@@ -63,6 +63,7 @@ class Examination:
         self.report = Report(title)
         self.layout: Layout | None = None
         self.stop: str = ""
+        self.marks: list[Mark] = []
 
     def run(self) -> Report:
         try:
@@ -421,17 +422,17 @@ class Examination:
         run = first.runs[0]
         for name in dict.fromkeys(n for t in trials for r in t.runs for n in r.changed):
             self.report.notes.append(self.changed_note(name))
-        if run.repeated is not None and run.failure is None:
+        if run.again is not None and run.failure is None:
+            again = run.again.gradients
             off = [
                 k
-                for k, v in run.repeated.items()
+                for k, v in again.items()
                 if k in run.gradients
                 and not close(np.asarray(run.gradients[k]), np.asarray(v), 1e-9)
             ]
             if off:
                 double = all(
-                    close(np.asarray(run.repeated[k]), 2 * np.asarray(run.gradients[k]), 1e-9)
-                    for k in off
+                    close(np.asarray(again[k]), 2 * np.asarray(run.gradients[k]), 1e-9) for k in off
                 )
                 says = (
                     f"a second call gives {', '.join(off)} twice as large: the gradients add up over "
@@ -440,9 +441,9 @@ class Examination:
                     else f"a second call with the same arguments gives another {', '.join(off)}: "
                     "the first one changes something that it uses"
                 )
-                self.report.causes.append(
-                    Cause(off[0], "state", says, fix="start each call with fresh arrays")
-                )
+                cause = Cause(off[0], "state", says, fix="start each call with fresh arrays")
+                put_place(cause, place_of(again[off[0]], run.again.events, off[0]))
+                self.report.causes.append(cause)
 
     def changed_note(self, name: str) -> str:
         where = ""
@@ -469,12 +470,28 @@ class Examination:
         if best is None or best[0][0]:
             from nn.doctor.repair import mend
 
-            if mend(self, best[1] if best else wrong[0]):
+            trial = best[1] if best else wrong[0]
+            if mend(self, trial, self.suspects(trial, best[2] if best else None)):
                 return
         if best is None:
             self.plain_rows(wrong[0])
             return
         self.write(best[1], best[2])
+
+    def suspects(self, trial: Trial, found: Explanation | None) -> list[tuple[str, int]]:
+        """The lines where wrong numbers were assigned, and their callers."""
+        events = trial.runs[0].events
+        if found is not None:
+            self.marks = found.marks
+            places = [self.place(m, trial) for m in found.marks if m.unexplained or m.causes]
+        else:
+            wrong = [
+                k for k, v in (trial.verdicts or {}).items() if v.verdict not in (OK, CONVENTION)
+            ]
+            values = trial.runs[0].gradients
+            places = [place_of(values[k], events, k) for k in wrong if values.get(k) is not None]
+        kept = [p for p in places if p is not None]
+        return [x for p in kept for x in ((p.function, p.line), *p.callers)]
 
     def explanation(self, trial: Trial, twin: Twin) -> Explanation | None:
         names = twin.names()
@@ -538,6 +555,7 @@ class Examination:
         assert twin is not None
         theirs = {ours: t for t, ours in twin.names().items()}
         wrong = False
+        self.marks = found.marks
         fine: list[float] = [m.error for m in found.marks if m.seen and not m.unexplained]
         groups: list[tuple[Cause, list[Mark]]] = []
         for mark in found.marks:
@@ -632,9 +650,7 @@ class Examination:
             right=f"{shown} = {mark.formula}",
             fix=f"compute {name} as {mark.formula}",
         )
-        if where is not None:
-            cause.line, cause.function, cause.file = where.line, where.function, where.file
-            cause.source = linecache.getline(where.file, where.line).strip()
+        put_place(cause, where)
         names = {a.kind for a in mark.causes}
         for other in rest:
             if other.kind != first.kind and other.kind in names:
@@ -645,8 +661,23 @@ class Examination:
         return cause
 
     def place(self, mark: Mark, trial: Trial) -> Event | None:
-        """The assignment that made this array."""
-        return place_of(mark.value[0], trial.runs[0].events, mark.name)
+        """The assignment that made this array; its caller where the line is right for other layers."""
+        events = trial.runs[0].events
+        where = place_of(mark.value[0], events, mark.name)
+        if where is None or not (mark.causes or mark.unexplained):
+            return where
+        right = [
+            place_of(m.value[0], events, m.name)
+            for m in self.marks
+            if m.name[1] == mark.name[1] and not m.causes and not m.unexplained
+        ]
+        lines = {(r.function, r.line) for r in right if r is not None}
+        calls = {c for r in right if r is not None for c in r.callers}
+        if (where.function, where.line) in lines:
+            for function, line in where.callers:
+                if (function, line) not in calls:
+                    return where._replace(function=function, line=line)
+        return where
 
     def unexplained(self, mark: Mark, name: str, trial: Trial) -> str:
         where = self.place(mark, trial)
@@ -668,9 +699,7 @@ class Examination:
             cause = simple_cause(row.name, values, rights, trial)
             if cause is not None:
                 where = place_of(values[0], trial.runs[0].events, row.name)
-                if where is not None:
-                    cause.line, cause.function, cause.file = where.line, where.function, where.file
-                    cause.source = linecache.getline(where.file, where.line).strip()
+                put_place(cause, where)
                 self.report.causes.append(cause)
             elif row.verdict == WRONG:
                 where = place_of(values[0], trial.runs[0].events, row.name)
@@ -742,16 +771,17 @@ def common_factor(
         ratios.append(c)
     (m1, n1), (m2, n2) = sizes_of(trial, 0), sizes_of(trial, 1)
     for power_n in (0, -1, 1):
-        for power_m in (0, 1, -1, 2, -2):
+        for power_m in (1, -1, 2, -2, 0) if m1 == m2 else (0, 1, -1, 2, -2):
             numbers = [
                 ratios[0] / (m1**power_m * n1**power_n),
                 ratios[1] / (m2**power_m * n2**power_n),
             ]
             if np.isclose(numbers[0], numbers[1], rtol=max(1e-9, tolerance)):
                 number = float(f"{numbers[0]:.6g}")
-                if power_n == 0 or n1 != n2 or number in (1, -1, 2, 0.5, -2, -0.5):
-                    exact = Factor(number, power_m, power_n)
-                    return exact if m1 != m2 or power_m == 0 else Factor(number)
+                if m1 == m2 and power_m and number not in (1, -1, 2, -2, 0.5, -0.5):
+                    continue
+                if power_n == 0 or n1 != n2 > 1 or number in (1, -1, 2, 0.5, -2, -0.5):
+                    return Factor(number, power_m, power_n)
     return None
 
 
@@ -798,6 +828,12 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     before = events[at - 1] if at else best
     same = before.value.shape == value.shape and close(before.value, value, 1e-12)
     return before if before.name == "return" and same else best  # made in the function called
+
+
+def put_place(cause: Cause, where: Event | None) -> None:
+    if where is not None:
+        cause.line, cause.function, cause.file = where.line, where.function, where.file
+        cause.source = linecache.getline(where.file, where.line).strip()
 
 
 def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:

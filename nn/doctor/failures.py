@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import linecache
 import textwrap
-import time
+import traceback
 from typing import Any
 
 import numpy as np
 
-from nn.doctor.repair import SECONDS, cause_of, changes_that_mend
+from nn.doctor.repair import Repair, cause_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
-from nn.doctor.sandbox import Failure, TooLong
+from nn.doctor.sandbox import Failure, TooLong, is_his
 
 
 def explain_failure(examination: Any, trial: Any) -> None:
@@ -21,19 +21,17 @@ def explain_failure(examination: Any, trial: Any) -> None:
     names = [n for n, g in trial.truths[0].gradients.items() if np.any(g)]
     done = trial.runs[0].gradients
     report.rows = [Verdict(n, MISSING) for n in names if n not in done]
-    found, left = changes_that_mend(examination, trial, time.monotonic() + SECONDS)
+    found, left = Repair(examination, trial, lines_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)
     says = f"backward stops with {type(failure.error).__name__}: {plain_message(failure)}"
-    if found:
+    if found and not left:
         edit = found[0][0]
         cause = cause_of(
             edit,
             ", ".join(names[-1:]),
             "your code with this change runs, and gives the right gradients in two independent "
-            "experiments"
-            if not left
-            else "your code with this change runs on, and its gradients up to there are right",
+            "experiments",
         )
         cause.says = f"{says}; {cause.says}"
         cause.alternatives = [cause_of(e, cause.quantity, "") for e in found[0][1:3]]
@@ -54,6 +52,15 @@ def explain_failure(examination: Any, trial: Any) -> None:
         cause.says += f" ({shapes})"
     cause.fix = advice(failure)
     report.causes.append(cause)
+
+
+def lines_of(failure: Failure) -> list[tuple[str, int]]:
+    """The learner's lines that the exception passed through."""
+    return [
+        (frame.f_code.co_name, line)
+        for frame, line in traceback.walk_tb(failure.error.__traceback__)
+        if is_his(frame.f_code)
+    ]
 
 
 def plain_message(failure: Failure) -> str:

@@ -295,10 +295,7 @@ class Local(Subject):
         out = self.ahead(layer, values)
         if self.target is not None:
             return loss_in(out), None
-        return np.sum(out * self.dout_for(values)), out
-
-    def dout_for(self, values: Mapping[str, Any]) -> Any:
-        return self.dout
+        return np.sum(out * self.dout), out
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
         run = Run()
@@ -310,7 +307,12 @@ class Local(Subject):
         run.seen, run.tracer, run.forward_codes = forward.events, forward, list(forward.codes)
         if run.failure:
             return run
-        run.loss = loss_in(out) if self.target is not None else np.sum(out * self.dout_for(values))
+        if self.target is not None:
+            run.loss = loss_in(out)
+        elif np.shape(out) == np.shape(self.dout):
+            run.loss = np.sum(out * self.dout)
+        else:
+            run.loss = np.nan
         run.stage = "backward"
         dout = None if self.dout is None else np.array(self.dout)
         tracer = Tracer(watch=watch)
@@ -537,14 +539,22 @@ def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
         results = [attempt(lambda p=p, u=u: call(p, u)) for p, u in zip(points, ups)]
         if any(failure for _, failure in results):
             failed = next(failure for _, failure in results if failure)
-            best = best if best is not None else Report(title, problem=f"{label(f_backward)} failed: {failed.sentence}.")
+            best = (
+                best
+                if best is not None
+                else Report(title, problem=f"{label(f_backward)} failed: {failed.sentence}.")
+            )
             continue
         report = judge_pair(title, f, f_backward, how, results, found, points, ups)
         if report.ok:
             return report
         if best is None or best.problem:
             best = report
-    return best if best is not None else Report(title, problem=f"{label(f_backward)} takes arguments that are not known.")
+    return (
+        best
+        if best is not None
+        else Report(title, problem=f"{label(f_backward)} takes arguments that are not known.")
+    )
 
 
 def pair_truth(f: Function, x: Any, up: Any) -> tuple[Any, Any, Any] | None:

@@ -7,7 +7,10 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -58,8 +61,15 @@ def role_of(name: str) -> str | None:
 def source_tree(function: Callable[..., Any]) -> ast.AST | None:
     """The parsed definition of a function, with the line numbers of its file."""
     function = inspect.unwrap(getattr(function, "__func__", function))
+    code = getattr(function, "__code__", None)
+    return tree_of(code) if code is not None else None
+
+
+@lru_cache(512)
+def tree_of(code: CodeType) -> ast.AST | None:
+    """The parsed definition that was compiled to this code."""
     try:
-        lines, start = inspect.getsourcelines(function)
+        lines, start = inspect.getsourcelines(code)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
@@ -69,10 +79,18 @@ def source_tree(function: Callable[..., Any]) -> ast.AST | None:
 
 def result_names(function: Callable[..., Any]) -> list[str | None]:
     """The names in the last ``return`` of a function: of a tuple its parts, else the one name."""
-    tree = source_tree(function)
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    if function not in RESULTS:
+        tree = source_tree(function)
+        RESULTS[function] = [] if tree is None else names_returned(tree)
+    return list(RESULTS[function])
+
+
+RESULTS: WeakKeyDictionary[Any, list[str | None]] = WeakKeyDictionary()
+
+
+def names_returned(tree: ast.AST) -> list[str | None]:
     found: list[str | None] = []
-    if tree is None:
-        return found
     for node in walk_own(tree):
         if isinstance(node, ast.Return) and node.value is not None:
             parts = (

@@ -10,9 +10,8 @@ from __future__ import annotations
 import ast
 import copy
 import gc
-import inspect
 import linecache
-import textwrap
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,11 +20,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nn.doctor.naming import tree_of
 from nn.doctor.report import CONVENTION, OK, Cause
 from nn.doctor.subject import Run
 
-SECONDS = 2.5
+SECONDS = 1.5
 ROUNDS = 3
+
+Path = tuple[tuple[str, int | None], ...]
 
 
 class Edit(NamedTuple):
@@ -33,33 +35,31 @@ class Edit(NamedTuple):
 
     kind: str
     code: CodeType
-    tree: ast.FunctionDef  # the function with the change
+    path: Path
+    new: Any
     line: int
     before: str
     after: str
 
 
-def mend(examination: Any, trial: Any) -> bool:
-    """Find the changes of the learner's code that make his gradients right; write them as causes."""
-    found, left = changes_that_mend(examination, trial, time.monotonic() + SECONDS)
-    if not found:
+def mend(examination: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) -> bool:
+    """Find the changes of the learner's code that make his gradients right; write them as causes.
+
+    ``lines``, (function, line), are tried first.
+    """
+    found, left = Repair(examination, trial, lines).run()
+    if not found or left:
         return False
     report = examination.report
     report.rows = list(trial.verdicts.values()) if trial.verdicts else report.rows
+    verdicts = trial.verdicts or {}
+    wrong = [n for n, v in verdicts.items() if v.verdict not in (OK, CONVENTION)]
+    which = "this one change" if len(found) == 1 else "these changes"
+    proof = f"your code with {which} gives the right gradients in two independent experiments"
     for edits in found:
-        first = edits[0]
-        names = first_wrong_names(trial, first, examination)
-        proof = (
-            f"your code with {'this one change' if len(found) == 1 else 'these changes'} gives the right "
-            "gradients in two independent experiments"
-            if not left
-            else "your code with this change gives more right gradients, on two independent probes"
-        )
-        cause = cause_of(first, names, proof)
-        cause.alternatives = [cause_of(e, names, "") for e in edits[1:3]]
+        cause = cause_of(edits[0], ", ".join(wrong[-1:]) or "gradients", proof)
+        cause.alternatives = [cause_of(e, cause.quantity, "") for e in edits[1:3]]
         report.causes.append(cause)
-    for name in left:
-        report.unexplained.append(f"{name} is still wrong after these changes")
     return True
 
 
@@ -77,45 +77,129 @@ def cause_of(edit: Edit, quantity: str, proof: str) -> Cause:
     )
 
 
-def first_wrong_names(trial: Any, edit: Edit, examination: Any) -> str:
-    verdicts = trial.verdicts or {}
-    wrong = [n for n, v in verdicts.items() if v.verdict not in (OK, CONVENTION)]
-    return ", ".join(wrong[-1:]) or "gradients"
+class Repair:
+    """The search for the changes, on one trial."""
 
+    def __init__(self, examination: Any, trial: Any, lines: Sequence[tuple[str, int]]):
+        self.subject, self.trial = examination.subject, trial
+        self.end = time.monotonic() + SECONDS
+        self.first = set(lines)
+        codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
+        order = [*codes, *(c for c in trial.runs[0].forward_codes if c not in codes)]
+        self.trees: dict[CodeType, ast.FunctionDef] = {}
+        self.functions: dict[CodeType, list[FunctionType]] = {}
+        for code in order:
+            tree = tree_of(code)
+            if isinstance(tree, ast.FunctionDef):
+                self.trees[code] = copy.deepcopy(tree)
+        self.helpers = derivative_functions(codes)
+        for f in gc.get_referrers(*self.trees) if self.trees else ():
+            if isinstance(f, FunctionType) and f.__code__ in self.trees:
+                self.functions.setdefault(f.__code__, []).append(f)
+        self.wanted = {k for k, g in trial.truths[0].gradients.items() if np.any(g)}
 
-def changes_that_mend(
-    examination: Any, trial: Any, end: float
-) -> tuple[list[list[Edit]], list[str]]:
-    """Rounds of one change each, until all gradients are right or nothing helps any more."""
-    chosen: list[list[Edit]] = []
-    applied: list[Edit] = []
-    good = right_names(trial.runs[0], trial, 0)
-    wanted = {k for k, g in trial.truths[0].gradients.items() if np.any(g)}
-    for _ in range(ROUNDS):
-        best: list[tuple[int, Edit, set[str]]] = []
-        for edit in edits_in(trial, applied, good, wanted):
-            if time.monotonic() > end:
-                break
-            now = tried(examination, trial, [*applied, edit], 0)
-            if now is None or not now >= good or len(now) <= len(good):
-                continue
-            second = tried(examination, trial, [*applied, edit], 1)
-            if second is not None and second >= now:
-                best.append((len(now), edit, now))
-                if now >= wanted and len(best) > 3:
+    def run(self) -> tuple[list[list[Edit]], list[str]]:
+        """Rounds of one change each, until all gradients are right or nothing helps any more."""
+        chosen: list[list[Edit]] = []
+        good = right_names(self.trial.runs[0], self.trial, 0)
+        for _ in range(ROUNDS):
+            best: list[tuple[int, Edit, set[str]]] = []
+            for edit in self.edits():
+                whole = [e for n, e, _ in best if n == len(self.wanted)]
+                if time.monotonic() > self.end or (whole and edit.line != whole[0].line):
                     break
-        if not best:
-            break
-        most = max(n for n, _, _ in best)
-        winners = [e for n, e, _ in best if n == most]
-        if not applied and most < len(wanted) and most - len(good) < 1:
-            break
-        chosen.append(winners)
-        applied.append(winners[0])
-        good = next(now for n, e, now in best if e is winners[0])
-        if good >= wanted:
-            break
-    return chosen, sorted(wanted - good) if chosen else []
+                now = self.tried(edit, 0)
+                if now is None or not now >= good or len(now) <= len(good):
+                    continue
+                second = self.tried(edit, 1)
+                if second is not None and second >= now:
+                    best.append((len(now), edit, now))
+            if not best:
+                break
+            most = max(n for n, _, _ in best)
+            winners = [e for n, e, _ in best if n == most]
+            chosen.append(winners)
+            put(self.trees[winners[0].code], winners[0].path, winners[0].new)
+            good = next(now for n, e, now in best if e is winners[0])
+            if good >= self.wanted:
+                break
+        return chosen, sorted(self.wanted - good) if chosen else []
+
+    def tried(self, edit: Edit, which: int) -> set[str] | None:
+        """The right gradients after this change, or None where it fails or the cost is another."""
+        tree = self.trees[edit.code]
+        old = at(tree, edit.path)
+        length = len(edit.new) if isinstance(edit.new, list) else 1
+        put(tree, edit.path, edit.new)
+        try:
+            with self.replaced() as done:
+                if not done:
+                    return None
+                probe = self.trial.experiment.probes[which]
+                run = self.subject.run(probe.params, probe.X, probe.Y, watch=False)
+        finally:
+            if isinstance(edit.new, list):
+                owner, (name, i) = at(tree, edit.path[:-1]), edit.path[-1]
+                getattr(owner, name)[i : i + length] = [old]
+            else:
+                put(tree, edit.path, old)
+        if run.failure is not None:
+            return None
+        before = self.trial.runs[which].loss
+        try:
+            if before is not None and not np.isclose(
+                float(np.squeeze(run.loss)), float(np.squeeze(before)), rtol=1e-10
+            ):
+                return None
+        except (TypeError, ValueError):
+            return None
+        return right_names(run, self.trial, which)
+
+    @contextmanager
+    def replaced(self) -> Iterator[bool]:
+        """The functions with the code of the changed trees, and their own again afterwards."""
+        undo: list[tuple[FunctionType, CodeType]] = []
+        try:
+            for code, tree in self.trees.items():
+                new = compiled(tree, code)
+                if new is None:
+                    yield False
+                    return
+                for f in self.functions.get(code, ()):
+                    undo.append((f, f.__code__))
+                    f.__code__ = new
+            yield True
+        finally:
+            for f, code in undo:
+                f.__code__ = code
+
+    def edits(self) -> Iterator[Edit]:
+        """The changes of the suspected lines first, then of the functions that ran, backward first."""
+        attributes = sorted(
+            {
+                n.attr
+                for tree in self.trees.values()
+                for n in ast.walk(tree)
+                if isinstance(n, ast.Attribute)
+                and isinstance(n.value, ast.Name)
+                and n.value.id == "self"
+            }
+        )
+        for suspected in (True, False):
+            for code, tree in self.trees.items():
+                for statement, path in statements(tree):
+                    inside = (code.co_name, statement.lineno) in self.first
+                    if inside != suspected:
+                        continue
+                    about = about_function(tree, attributes, self.helpers)
+                    seen = {head(statement)}
+                    for kind, new in statement_edits(statement, about):
+                        text = head(new)
+                        if text not in seen:
+                            seen.add(text)
+                            yield Edit(
+                                kind, code, path, new, statement.lineno, head(statement), text
+                            )
 
 
 def right_names(run: Run, trial: Any, which: int) -> set[str]:
@@ -142,53 +226,8 @@ def right_names(run: Run, trial: Any, which: int) -> set[str]:
     return found
 
 
-def tried(examination: Any, trial: Any, edits: Sequence[Edit], which: int) -> set[str] | None:
-    """The right gradients after these changes, or None where the cost is another."""
-    probe = trial.experiment.probes[which]
-    with replaced(edits) as done:
-        if not done:
-            return None
-        run = examination.subject.run(probe.params, probe.X, probe.Y, watch=False)
-    before = trial.runs[which].loss
-    if run.failure is not None:
-        return None
-    if before is not None:
-        try:
-            if not np.isclose(float(np.squeeze(run.loss)), float(np.squeeze(before)), rtol=1e-10):
-                return None
-        except (TypeError, ValueError):
-            return None
-    return right_names(run, trial, which)
-
-
-@contextmanager
-def replaced(edits: Sequence[Edit]) -> Iterator[bool]:
-    """The functions with the code of the edits, and their own again afterwards."""
-    by_code: dict[CodeType, Edit] = {e.code: e for e in edits}
-    undo: list[tuple[FunctionType, CodeType]] = []
-    try:
-        for code, edit in by_code.items():
-            new = compiled(edit.tree, code)
-            functions = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType)]
-            if new is None or not functions:
-                yield False
-                return
-            for f in functions:
-                undo.append((f, f.__code__))
-                f.__code__ = new
-        yield True
-    finally:
-        for f, code in undo:
-            f.__code__ = code
-
-
 def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
     """The code of a changed function, with the same free variables."""
-    tree = copy.deepcopy(tree)
-    tree.decorator_list = []
-    tree.args.defaults = []
-    tree.args.kw_defaults = [None] * len(tree.args.kw_defaults)
-    tree.returns = None
     body: list[ast.stmt] = [tree]
     if original.co_freevars:
         values = [
@@ -199,6 +238,8 @@ def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
         outer.body = [*values, tree]
         body = [outer]
     module = ast.Module(body, [])
+    tree.decorator_list, tree.args.defaults, tree.returns = [], [], None
+    tree.args.kw_defaults = [None] * len(tree.args.kw_defaults)
     try:
         code = compile(ast.fix_missing_locations(module), original.co_filename, "exec")
     except (SyntaxError, ValueError, TypeError):
@@ -216,47 +257,6 @@ def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
 # --- which lines, which changes -------------------------------------------------------------------
 
 
-def tree_of(code: CodeType) -> ast.FunctionDef | None:
-    try:
-        lines, start = inspect.getsourcelines(code)
-        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError):
-        return None
-    ast.increment_lineno(tree, max(start, 1) - 1)
-    return tree if isinstance(tree, ast.FunctionDef) else None
-
-
-def edits_in(
-    trial: Any, applied: Sequence[Edit], good: set[str], wanted: set[str]
-) -> Iterator[Edit]:
-    """Changes of the functions that ran, the backward ones first; of each function its lines in order."""
-    codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
-    order = list(codes)
-    order += [c for c in trial.runs[0].forward_codes if c not in codes]
-    trees: dict[CodeType, ast.FunctionDef] = {}
-    for code in order:
-        done = next((e.tree for e in applied if e.code is code), None)
-        tree = done or tree_of(code)
-        if tree is not None:
-            trees[code] = tree
-    attributes = sorted(
-        {
-            n.attr
-            for tree in trees.values()
-            for n in ast.walk(tree)
-            if isinstance(n, ast.Attribute)
-            and isinstance(n.value, ast.Name)
-            and n.value.id == "self"
-        }
-    )
-    helpers = derivative_functions(codes)
-    streams = [changed_function(code, tree, attributes, helpers) for code, tree in trees.items()]
-    while (
-        streams
-    ):  # one line of each in turn would scatter: cheap kinds first, function by function
-        yield from streams.pop(0)
-
-
 def derivative_functions(codes: Any) -> list[str]:
     names: set[str] = set()
     for frame in codes.values():
@@ -268,27 +268,34 @@ def derivative_functions(codes: Any) -> list[str]:
     return sorted(names)
 
 
-def changed_function(
-    code: CodeType, tree: ast.FunctionDef, attributes: list[str], helpers: list[str]
-) -> Iterator[Edit]:
-    names = local_names(tree)
+SIMPLE = (ast.Assign, ast.AugAssign, ast.Return, ast.Expr, ast.For, ast.If, ast.While)
+
+
+def statements(tree: ast.FunctionDef) -> list[tuple[Any, Path]]:
+    """The statements that a change is tried in, the last first: gradients go backwards."""
+    found = [
+        (node, path)
+        for path, node in nodes_with_paths(tree)
+        if isinstance(node, SIMPLE)
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
+    return found[::-1]
+
+
+def about_function(tree: ast.FunctionDef, attributes: list[str], helpers: list[str]) -> About:
     strings = {
         n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
     }
-    about = About(names, attributes, helpers, sorted(strings | {"relu", "sigmoid", "tanh"}))
-    simple = (ast.Assign, ast.AugAssign, ast.Return, ast.Expr, ast.For, ast.If, ast.While)
-    paths = [
-        path
-        for path, node in nodes_with_paths(tree)
-        if isinstance(node, simple)
-        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-    ]
-    for path in paths:
-        statement = at(tree, path)
-        for kind, new in statement_edits(statement, about):
-            changed = copy.deepcopy(tree)
-            put(changed, path, new)
-            yield Edit(kind, code, changed, statement.lineno, head(statement), head(new))
+    sizes = {
+        n.targets[0].id
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign)
+        and isinstance(n.targets[0], ast.Name)
+        and re.search(r"shape\[|len\(|\.size", ast.unparse(n.value))
+        and "/" not in ast.unparse(n.value)
+    }
+    known = sorted(strings | {"relu", "sigmoid", "tanh"})
+    return About(local_names(tree), attributes, helpers, known, sizes)
 
 
 def head(statement: ast.stmt | list[ast.stmt]) -> str:
@@ -302,6 +309,7 @@ class About(NamedTuple):
     attributes: list[str]
     helpers: list[str]
     strings: list[str]
+    sizes: set[str]
 
 
 def local_names(tree: ast.FunctionDef) -> list[str]:
@@ -310,9 +318,6 @@ def local_names(tree: ast.FunctionDef) -> list[str]:
         n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     ]
     return list(dict.fromkeys([*arguments, *stored]))
-
-
-Path = tuple[tuple[str, int | None], ...]
 
 
 def nodes_with_paths(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
@@ -367,7 +372,9 @@ def statement_edits(statement: Any, about: About) -> Iterator[tuple[str, Any]]:
     yield from ((kind, with_value(new)) for kind, new in expression_edits(value, about))
     if isinstance(statement, ast.Expr):
         return
-    for part in value.elts if isinstance(value, ast.Tuple) else [value]:
+    target = getattr(statement, "targets", [None])[0]
+    size = isinstance(target, ast.Name) and target.id in about.sizes
+    for part in value.elts if isinstance(value, ast.Tuple) else [] if size else [value]:
         for kind, new_part in whole_edits(part, about):
             if isinstance(value, ast.Tuple):
                 elements = [new_part if e is part else e for e in value.elts]
@@ -391,6 +398,11 @@ def statement_edits(statement: Any, about: About) -> Iterator[tuple[str, Any]]:
                 new_target.slice = index
                 yield kind, ast.copy_location(ast.Assign([new_target], value), statement)
     if isinstance(statement, ast.AugAssign):
+        if isinstance(statement.target, ast.Subscript):
+            for kind, index in expression_edits(statement.target.slice, about):
+                changed = copy.deepcopy(statement)
+                changed.target.slice = index
+                yield kind, changed
         yield "+= for =", ast.copy_location(ast.Assign([statement.target], value), statement)
         yield "statement too many", ast.copy_location(ast.Pass(), statement)
         for op in (ast.Sub, ast.Add, ast.Mult):
@@ -416,7 +428,7 @@ def whole_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]
         yield f"factor {number:g}", times(ast.Mult(), ast.Constant(number))
     for name in about.names:
         n = ast.Name(name, ast.Load())
-        if len(name) <= 2 or "size" in name or "batch" in name or "num" in name:
+        if name in about.sizes or name in ("m", "n", "N", "batch_size"):
             yield f"missing 1/{name}", times(ast.Div(), n)
             yield f"1/{name} too many", times(ast.Mult(), n)
         yield "size missing", times(ast.Div(), source(f"{name}.shape[0]"))

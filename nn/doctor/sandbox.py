@@ -49,6 +49,7 @@ class Event(NamedTuple):
     line: int
     name: str
     value: np.ndarray[Any, Any]
+    callers: tuple[tuple[str, int], ...] = ()  # (function, line), the nearest first
 
 
 class Failure(NamedTuple):
@@ -137,9 +138,19 @@ class Tracer:
 
     def add(self, frame: FrameType, line: int, name: str, value: Any) -> None:
         code = frame.f_code
+        copied = np.array(value, copy=True)
         self.events.append(
-            Event(code.co_name, code.co_filename, line, name, np.array(value, copy=True))
+            Event(code.co_name, code.co_filename, line, name, copied, callers_of(frame))
         )
+
+
+def callers_of(frame: FrameType) -> tuple[tuple[str, int], ...]:
+    found = []
+    above = frame.f_back
+    while above is not None and is_his(above.f_code) and len(found) < 4:
+        found.append((above.f_code.co_name, above.f_lineno))
+        above = above.f_back
+    return tuple(found)
 
 
 def is_array(x: Any) -> bool:

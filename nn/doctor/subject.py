@@ -42,7 +42,7 @@ class Run:
     changed: list[str] = field(default_factory=list)  # arguments changed in place
     problems: list[str] = field(default_factory=list)
     updates: bool = False  # the gradients were read from the change of the parameters
-    repeated: dict[str, Any] | None = None  # the gradients of a second call
+    again: Run | None = None  # a second call of backward
 
 
 class Subject:
@@ -157,7 +157,9 @@ class Subject:
             run.events = run.seen
         else:
             tracer = Tracer(watch=watch)
-            result, run.failure = attempt(lambda: self.run_backward(roles, pool), tracer=tracer)
+            result, run.failure = attempt(
+                lambda: self.run_backward(roles, pool), tracer=tracer, seed=8
+            )
             run.events, run.tracer = tracer.events, tracer
         if run.failure:
             return run
@@ -169,12 +171,13 @@ class Subject:
         if run.updates:
             changed_given = [k for k in changed_given if k in ("X", "Y")]
         run.changed = changed_given + changed_handed
-        if self.both is None and self.backward is not None and not run.updates:
-            result, failure = attempt(lambda: self.run_backward(roles, pool))
+        if watch and self.both is None and self.backward is not None and not run.updates:
+            tracer = Tracer()
+            result, failure = attempt(lambda: self.run_backward(roles, pool), tracer=tracer, seed=8)
             if failure is None:
-                again = Run()
+                again = Run(events=tracer.events)
                 self.collect(again, result, roles, before)
-                run.repeated = again.gradients
+                run.again = again
         return run
 
     def collect(self, run: Run, result: Any, roles: dict[str, Any], before: dict[str, Any]) -> None:
@@ -198,8 +201,11 @@ class Subject:
                     run.problems.append(
                         f"{k} has shape {before[k].shape} before the update and {np.shape(v)} after it"
                     )
-        elif found and not problems and by_own_name(result, names, before) and updated_parameters(
-            found, before
+        elif (
+            found
+            and not problems
+            and by_own_name(result, names, before)
+            and updated_parameters(found, before)
         ):
             run.updates = True
             for k in [k for k in found if k[1:] in before]:

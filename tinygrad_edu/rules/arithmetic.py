@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.support import both_sides, means, number_like
+from tinygrad_edu.tensor import Tensor
 
 add = rule("add", np.add, lambda g, out, a, b: g, lambda g, out, a, b: g, symbol="+")
 subtract = rule(
@@ -52,6 +53,21 @@ fmod = rule(
     lambda g, out, a, b: -g * np.trunc(a / b),
 )
 
+# x times a power of two, and what is left of x beside a whole number or a power of two
+ldexp = rule("ldexp", np.ldexp, lambda g, out, x, n: np.ldexp(g, n), None)
+nextafter = rule("nextafter", np.nextafter, lambda g, out, x, y: g, None)
+
+
+@means(np.modf)
+def modf(x: Any) -> Any:
+    return np.copysign(x - np.trunc(x), x), np.trunc(x)
+
+
+@means(np.frexp)
+def frexp(x: Any) -> Any:
+    exponent = np.frexp(x.detach().data)[1]
+    return np.ldexp(x, -exponent), Tensor(exponent)
+
 
 def one_less(b: Any) -> Any:
     """b - 1; but where b is 0, so that a**b is constant, 1: then a = 0 gives 0 and not 0 / 0."""
@@ -85,6 +101,7 @@ isnan = rule("isnan", np.isnan)
 isfinite = rule("isfinite", np.isfinite)
 isinf = rule("isinf", np.isinf)
 signbit = rule("signbit", np.signbit)
+spacing = rule("spacing", np.spacing)
 logical_and = rule("logical_and", np.logical_and)
 logical_or = rule("logical_or", np.logical_or)
 logical_xor = rule("logical_xor", np.logical_xor)

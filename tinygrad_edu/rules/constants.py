@@ -81,6 +81,7 @@ def _answered_by_numpy(function: Callable[..., Any]) -> None:
 
 for function in (
     np.allclose,
+    np.argpartition,
     np.argwhere,
     np.array2string,
     np.array_equal,
@@ -113,3 +114,7 @@ for function in (
     np.linalg.matrix_rank,
 ):
     _answered_by_numpy(function)
+
+means(method="nonzero")(lambda x: np.nonzero(x))
+means(method="argpartition")(lambda x, *how, **names: np.argpartition(x, *how, **names))
+means(method="searchsorted")(lambda x, *how, **names: np.searchsorted(x, *how, **names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,6 +98,93 @@ def _from_lower(x: Any) -> Any:
 @means(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
     return _solve(a, b[:, None])[..., 0] if b.ndim == 1 else _solve(a, b)
+
+
+class QRResult(NamedTuple):
+    """The matrix is Q @ R: the columns of Q are orthonormal, R is upper triangular."""
+
+    Q: Any
+    R: Any
+
+
+def _qr_left(a: Any) -> Any:
+    return np.linalg.qr(a)[0]
+
+
+def _qr_right(a: Any) -> Any:
+    return np.linalg.qr(a)[1]
+
+
+def _mirrored(x: Any) -> Any:
+    """The symmetric matrix with the lower triangle of ``x``."""
+    return np.tril(x) + np.tril(x, -1).mT
+
+
+_orthonormal: Callable[..., Any] = rule(
+    "orthonormal",
+    _qr_left,
+    lambda g, out, a: (g - out @ _mirrored(g.mT @ out)) @ np.linalg.inv(_triangular(a)).mT,
+    examples=[(arr(4, 3),), (arr(3, 3),), (arr(2, 3, 2),)],
+)
+_triangular: Callable[..., Any] = rule(
+    "triangular",
+    _qr_right,
+    lambda g, out, a: _orthonormal(a) @ _mirrored(out @ g.mT) @ np.linalg.inv(out).mT,
+    examples=[(arr(4, 3),), (arr(3, 3),), (arr(2, 3, 2),)],
+)
+
+
+@means(np.linalg.qr)
+def qr(a: Any, mode: str = "reduced") -> Any:
+    rows, columns = a.shape[-2:]
+    if (
+        mode not in ("reduced", "r", "complete")
+        or columns > rows
+        or (mode[0] == "c" and columns < rows)
+    ):
+        raise TypeError(
+            f"np.linalg.qr with mode={mode!r} of shape {a.shape} is not supported on Tensors: "
+            "mode='reduced' and 'r' are, for matrices with at least as many rows as columns."
+        )
+    r = _triangular(a)
+    return r if mode == "r" else QRResult(_orthonormal(a), r)
+
+
+@means(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
+    """The solution with the least squares, the sums of the squares that remain, the rank of ``a``
+    and its singular values."""
+    s = svdvals(a)
+    small = rcond if rcond is not None else np.finfo(s.dtype).eps * np.max(a.shape)
+    small = 0.0 if small < 0 else float(small)
+    rank = int(np.sum(s.detach().data > small * np.max(s.detach().data)))
+    x = pinv(a, small) @ b
+    over = b - a @ x
+    left = sum(over * over, 0).reshape(-1)
+    return x, left if rank == a.shape[1] < a.shape[0] else left[:0], rank, s
+
+
+@means(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    if p is None or p in (2, -2):
+        s = svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return norm(x, p, (-2, -1)) * norm(np.linalg.inv(x), p, (-2, -1))
+
+
+@means(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    if axes is not None:
+        axes = positive_axes(axes, a.ndim)
+        a = moveaxis(a, axes, tuple(range(a.ndim - len(axes), a.ndim)))
+    shape = a.shape[b.ndim :]
+    return solve(a.reshape(-1, b.size), b.reshape(-1)).reshape(shape)
+
+
+@means(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    rows = prod(a.shape[:ind])
+    return inv(a.reshape(rows, -1)).reshape(a.shape[ind:] + a.shape[:ind])
 
 
 class SlogdetResult(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, means
+from tinygrad_edu.rules.support import arr, attribute, means
+from tinygrad_edu.tensor import Tensor
 
 INF = math.inf
 PI = math.pi
@@ -151,6 +152,13 @@ nan_to_num_rule = rule(
     lambda g, out, x, nan, posinf, neginf: np.where(np.isfinite(x), g, 0),
     examples=[(arr(2, 3), 0.0, None, None)],
 )
+unwrap_rule = rule(  # adds whole periods, which are constants
+    "unwrap",
+    lambda x, discont, axis, period: np.unwrap(x, discont, axis, period=period),
+    lambda g, out, x, discont, axis, period: g,
+    examples=[(arr(5), None, -1, 2 * PI), (arr(4, 2), None, 0, 1.0)],
+)
+angle_rule = rule("angle", lambda x, deg: np.angle(x, deg))
 
 
 @means(np.where)
@@ -219,7 +227,70 @@ def real(x: Any) -> Any:
     return x
 
 
-means(np.conjugate)(real)
+means(np.conjugate, method="conjugate")(real)
+means(method="conj")(real)
+attribute("real", real)
+
+
+@means(np.imag)
+def imag(x: Any) -> Any:
+    """Of real numbers it is 0."""
+    return np.zeros_like(x)
+
+
+attribute("imag", imag)
+
+
+@means(np.angle)
+def angle(x: Any, deg: bool = False) -> Any:
+    """Of real numbers it is 0 or π: a constant."""
+    return angle_rule(x, deg)
+
+
+@means(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * PI) -> Any:
+    return unwrap_rule(p, discont, axis, period)
+
+
+@means(np.choose)
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+    """choices[a[i]][i]: ``a`` says which of several arrays each number is taken from."""
+    n = len(choices)
+    if mode == "raise" and ((a < 0) | (a >= n)).any():
+        raise ValueError(f"choose has {n} choices, so each index lies between 0 and {n - 1}.")
+    a = a % n if mode == "wrap" else np.clip(a, 0, n - 1)
+    result = choices[0]
+    for i in range(1, n):
+        result = np.where(a == i, choices[i], result)
+    return np.where(a == 0, choices[0], result)
+
+
+@means(method="choose")
+def choose_method(a: Any, choices: Any, mode: str = "raise") -> Any:
+    return choose(a, choices, mode=mode)
+
+
+@means(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **names: Any) -> Any:
+    """Each function on its part of ``x``; the last of the conditions that hold decides."""
+    one = not isinstance(condlist, list | tuple) and np.ndim(condlist) == x.ndim
+    if one or np.ndim(condlist[0]) == 0 != x.ndim:
+        condlist = [condlist]
+    holds = [np.asarray(c.detach().data if isinstance(c, Tensor) else c, bool) for c in condlist]
+    if len(funclist) == len(holds) + 1:
+        holds.append(~np.any(holds, axis=0))
+    if len(funclist) != len(holds):
+        raise ValueError(
+            f"piecewise needs a function for each condition, and may have one for the rest, but got "
+            f"{len(funclist)} functions for {len(holds)} conditions."
+        )
+    y = np.zeros_like(x)
+    for where, function in zip(holds, funclist):
+        if where.any():
+            value = function(x[where], *args, **names) if callable(function) else function
+            y[where] = value
+    return y
+
 
 # --- what NumPy has no name for -------------------------------------------------------------------
 

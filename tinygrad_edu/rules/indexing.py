@@ -199,10 +199,15 @@ def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return getitem(x.reshape(-1), indices)
+    return getitem(x, _places_along(x, indices, axis))
+
+
+def _places_along(x: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The index that takes, along the axis, the places that ``indices`` say."""
     axis = positive_axis(axis, x.ndim)
     shape = tuple([1 if i == axis else n for i, n in enumerate(x.shape)])
     places = np.ix_(*[np.arange(n) for n in shape])
-    return getitem(x, (*places[:axis], indices, *places[axis + 1 :]))
+    return (*places[:axis], indices, *places[axis + 1 :])
 
 
 _argsort = rule("argsort", lambda x, axis: np.argsort(x, axis=axis, kind="stable"))
@@ -220,9 +225,19 @@ def sort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None)
     return take_along_axis(x, argsort(x, axis), axis) if x.ndim else x
 
 
+@means(np.partition)
+def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
+    return take_along_axis(x, np.argpartition(x, kth, axis), axis)
+
+
 @means(np.compress)
 def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     return take(x, np.flatnonzero(condition), axis)
+
+
+@means(method="compress")
+def compress_method(x: Any, condition: Any, axis: int | None = None) -> Any:
+    return compress(condition, x, axis)
 
 
 @means(np.extract)
@@ -249,3 +264,104 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     shape[axis] = int(new.sum())
     values = np.broadcast_to(values, tuple(shape))
     return x + scatter(values, x.shape, *along(axis, x.ndim, new))
+
+
+# --- NumPy's other ways of writing: each is x[index] = value --------------------------------------
+
+
+def _writable(x: Any, name: str) -> Any:
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"{name} cannot write a Tensor into an array, the gradient would be lost: write into a "
+            "Tensor, such as Tensor(array)."
+        )
+    return x
+
+
+def _repeated_to(values: Any, n: int) -> Any:
+    """The first ``n`` of ``values``, which start again at their end."""
+    values = values if hasattr(values, "reshape") else np.asarray(values)
+    return values if values.ndim == 0 else values.reshape(-1)[np.arange(n) % values.size]
+
+
+def _mask_of(mask: Any, x: Any) -> Any:
+    mask = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
+    return np.broadcast_to(mask.astype(bool), x.shape)
+
+
+@means(np.copyto)
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    x = _writable(dst, "np.copyto")
+    if not np.can_cast(np.result_type(src), x.dtype, casting):
+        raise TypeError(f"copyto cannot cast {np.result_type(src)} to {x.dtype} by {casting!r}.")
+    x[...] = src if where is True else np.where(where, src, x)
+
+
+@means(np.put)
+def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    x, ind = (
+        _writable(a, "np.put"),
+        np.asarray(ind.data if isinstance(ind, Tensor) else ind).reshape(-1),
+    )
+    if mode == "clip":
+        ind = np.clip(ind, 0, x.size - 1)
+    elif mode == "wrap":
+        ind = ind % x.size
+    elif ind.size and not (-x.size <= ind.min() and ind.max() < x.size):
+        raise IndexError(f"put: an index is out of range for {x.describe()} of size {x.size}.")
+    if ind.size:
+        x[np.unravel_index(ind % x.size, x.shape)] = _repeated_to(v, ind.size)
+
+
+@means(np.place)
+def place(arr: Any, mask: Any, vals: Any) -> None:
+    x, mask = _writable(arr, "np.place"), _mask_of(mask, arr)
+    x[mask] = _repeated_to(vals, int(mask.sum()))
+
+
+@means(np.putmask)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    x, mask = _writable(a, "np.putmask"), _mask_of(mask, a)
+    every = _repeated_to(values, x.size)
+    x[mask] = every.reshape(x.shape)[mask] if every.ndim else every
+
+
+@means(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    x = _writable(arr, "np.put_along_axis")
+    if axis is None:
+        put(x, indices, values)
+    else:
+        x[_places_along(x, indices, axis)] = values
+
+
+@means(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    x = _writable(a, "np.fill_diagonal")
+    if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
+        raise ValueError(f"fill_diagonal needs a matrix or a cube, but the shape is {x.shape}.")
+    places = np.zeros(x.shape, np.int8)
+    np.fill_diagonal(places, 1, wrap)
+    index = np.nonzero(places)
+    x[index] = _repeated_to(val, index[0].size)
+
+
+@means(method="put")
+def put_method(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
+    put(x, indices, values, mode)
+
+
+@means(method="fill")
+def fill(x: Any, value: Any) -> None:
+    x[...] = value
+
+
+@means(method="sort")
+def sort_method(x: Any, axis: int = -1, kind: Any = None, *, stable: Any = None) -> None:
+    """As in NumPy, the tensor itself is sorted; np.sort gives a sorted copy."""
+    x[...] = sort(x, axis)
+
+
+@means(method="partition")
+def partition_method(x: Any, kth: Any, axis: int = -1) -> None:
+    x[...] = partition(x, kth, axis)

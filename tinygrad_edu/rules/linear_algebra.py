@@ -73,7 +73,7 @@ _vecmat = rule(
 )
 
 
-@means(np.matmul)
+@means(np.matmul, np.linalg.matmul)
 def matmul(a: Any, b: Any) -> Any:
     if a.__class__ is Tensor is b.__class__ and a._data.ndim == 2 == b._data.ndim:
         return _matmul(a, b)
@@ -409,6 +409,47 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 @means(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     return convolve(a, np.flip(v), mode)
+
+
+def _longest_last(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two polynomials with as many coefficients, the shorter with zeros in front."""
+    a, b = np.atleast_1d(a), np.atleast_1d(b)
+    n = a.size if a.size > b.size else b.size
+    return np.pad(a, (n - a.size, 0)), np.pad(b, (n - b.size, 0))
+
+
+@means(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    a, b = _longest_last(a1, a2)
+    return a + b
+
+
+@means(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    a, b = _longest_last(a1, a2)
+    return a - b
+
+
+@means(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    return convolve(np.atleast_1d(a1), np.atleast_1d(a2))
+
+
+@means(np.polyder)
+def polyder(p: Any, m: int = 1) -> Any:
+    for _ in range(m):
+        p = p[:-1] * np.arange(p.size - 1, 0, -1)
+    return p
+
+
+@means(np.polyint)
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    constants = np.zeros(m) if k is None else np.atleast_1d(k)
+    if constants.size == 1:
+        constants = constants[np.zeros(m, int)]
+    for i in range(m):
+        p = np.append(p / np.arange(p.size, 0, -1), constants[i].reshape(1))
+    return p
 
 
 @means(np.polyval)

@@ -21,6 +21,7 @@ from tinygrad_edu.rules.support import (
     positive_axis,
     true_or_false,
 )
+from tinygrad_edu.tensor import Tensor
 
 OVER_AXES = [
     (arr(3, 4), None, False),
@@ -63,13 +64,34 @@ _cumsum = rule(
 )
 
 
+def chosen(
+    x: Any, neutral: Any, *, dtype: Any = None, where: Any = None, initial: Any = None
+) -> Any:
+    """``x`` as a reduction's options want it: in a dtype, ``neutral`` where it does not count."""
+    x = array_like(x)
+    if dtype is not None:
+        x = x.astype(dtype)
+    return x if where is None or where is True else np.where(where, x, x.dtype.type(neutral))
+
+
 @means(np.sum, method="sum")
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def sum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    if options:
+        total = sum(chosen(x, 0, **options), axis, keepdims)
+        return total if options.get("initial") is None else total + options["initial"]
     return _sum(array_like(x), axis, true_or_false(keepdims))
 
 
 @means(np.mean, method="mean")
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def mean(
+    x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, where: Any = True
+) -> Any:
+    if dtype is not None:
+        x = x.astype(dtype)
+    if where is not True:
+        mask = where if isinstance(where, Tensor) else np.asarray(where, bool)
+        many = np.sum(np.broadcast_to(mask, x.shape), axis=axis, keepdims=keepdims)
+        return sum(x, axis, keepdims, where=mask) / many.astype(x.dtype)
     return _mean(x, axis, true_or_false(keepdims))
 
 
@@ -79,7 +101,8 @@ def add_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
 
 
 @means(np.cumsum, method="cumsum")
-def cumsum(x: Any, axis: Any = None) -> Any:
+def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    x = x if dtype is None else x.astype(dtype)
     return _cumsum(ravel(x), 0) if axis is None else _cumsum(x, axis)
 
 
@@ -96,6 +119,30 @@ def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @means(np.nanmean)
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return nansum(x, axis, keepdims) / sum((~np.isnan(x)).astype(x.dtype), axis, keepdims)
+
+
+@means(np.nancumsum)
+def nancumsum(x: Any, axis: Any = None) -> Any:
+    return cumsum(np.where(np.isnan(x), 0, x), axis)
+
+
+def _nan_var(x: Any, axis: Any, ddof: float, keepdims: bool) -> tuple[Any, Any]:
+    """The deviations from the mean, 0 for a nan, and how many of them are free."""
+    missing = np.isnan(x)
+    left = sum((~missing).astype(x.dtype), axis, keepdims) - ddof
+    return np.where(missing, 0, x - nanmean(x, axis, True)), np.where(left > 0, left, np.nan)
+
+
+@means(np.nanvar)
+def nanvar(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    centred, left = _nan_var(x, axis, ddof, keepdims)
+    return sum(centred * centred, axis, keepdims) / left
+
+
+@means(np.nanstd)
+def nanstd(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    centred, left = _nan_var(x, axis, ddof, keepdims)
+    return norm_rule(centred, axis, true_or_false(keepdims)) / np.sqrt(left)
 
 
 @means(np.average)
@@ -260,7 +307,10 @@ def before(x: Any, axis: int) -> Any:
 
 
 @means(np.prod, method="prod")
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def prod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    if options:
+        product = prod(chosen(x, 1, **options), axis, keepdims)
+        return product if options.get("initial") is None else product * options["initial"]
     x = array_like(x)
     if axis is None:
         result = _prod(ravel(x), 0, False)
@@ -276,8 +326,43 @@ def multiply_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
 
 
 @means(np.cumprod, method="cumprod")
-def cumprod(x: Any, axis: Any = None) -> Any:
+def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    x = x if dtype is None else x.astype(dtype)
     return _cumprod(ravel(x), 0) if axis is None else _cumprod(x, axis)
+
+
+@means(np.nanprod)
+def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return prod(np.where(np.isnan(x), 1, x), axis, keepdims)
+
+
+@means(np.nancumprod)
+def nancumprod(x: Any, axis: Any = None) -> Any:
+    return cumprod(np.where(np.isnan(x), 1, x), axis)
+
+
+def _cumulative(running: Any, first: float) -> Callable[..., Any]:
+    def cumulative(
+        x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+    ) -> Any:
+        if axis is None:
+            if x.ndim != 1:
+                raise ValueError(
+                    f"axis= may be left out for a vector only, but the shape is {x.shape}."
+                )
+            axis = 0
+        result = running(x, axis, dtype)
+        if not include_initial:
+            return result
+        shape = [1 if i == positive_axis(axis, x.ndim) else n for i, n in enumerate(x.shape)]
+        return np.concatenate([np.full(shape, first, result.dtype), result], axis=axis)
+
+    return cumulative
+
+
+if hasattr(np, "cumulative_sum"):
+    means(np.cumulative_sum)(_cumulative(cumsum, 0))
+    means(np.cumulative_prod)(_cumulative(cumprod, 1))
 
 
 @means((np.multiply, "accumulate"))
@@ -309,13 +394,34 @@ _min = rule(
 
 
 @means(np.max, np.amax, method="max")
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def max(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    if options:
+        return _with_initial(max, np.maximum, x, axis, keepdims, **options)
     return _max(x, axis, true_or_false(keepdims))
 
 
 @means(np.min, np.amin, method="min")
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def min(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    if options:
+        return _with_initial(min, np.minimum, x, axis, keepdims, **options)
     return _min(x, axis, true_or_false(keepdims))
+
+
+def _with_initial(
+    most: Any,
+    of_two: Any,
+    x: Any,
+    axis: Any,
+    keepdims: bool,
+    *,
+    where: Any = True,
+    initial: Any = None,
+) -> Any:
+    if initial is None:
+        if where is True:
+            return most(x, axis, keepdims)
+        raise ValueError("max and min with where= need initial=, for where nothing counts.")
+    return of_two(most(chosen(x, initial, where=where), axis, keepdims), x.dtype.type(initial))
 
 
 @means((np.maximum, "reduce"))
@@ -369,6 +475,20 @@ def percentile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @means(np.median)
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return quantile(x, 0.5, axis, keepdims)
+
+
+@means(np.nanmedian)
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
+    rest = [n for i, n in enumerate(x.shape) if i not in axes]
+    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, -1]))
+    many = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)  # those that are nan come last
+    low, high = (
+        np.take_along_axis(ordered, np.clip(k, 0, None), axis=-1)[..., 0]
+        for k in ((many - 1) // 2, many // 2 - (many == ordered.shape[-1]) * (many == 0))
+    )
+    result = (low + high) / 2
+    return np.expand_dims(result, axes) if keepdims else result
 
 
 # --- the soft ones --------------------------------------------------------------------------------

@@ -469,11 +469,25 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @means(np.diff)
-def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    ends = [
+        part
+        if part is None
+        else broadcast_to(array_like(part), _one_along(x, axis))
+        if np.ndim(part) == 0
+        else part
+        for part in (prepend, append)
+    ]
+    if ends != [None, None]:
+        x = concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis)
     for _ in range(n):
         later, earlier = along(axis, x.ndim, slice(1, None)), along(axis, x.ndim, slice(None, -1))
         x = getitem(x, later) - getitem(x, earlier)
     return x
+
+
+def _one_along(x: Any, axis: int) -> tuple[int, ...]:
+    return tuple([1 if i == positive_axis(axis, x.ndim) else n for i, n in enumerate(x.shape)])
 
 
 @means(np.ediff1d)
@@ -499,3 +513,141 @@ def trim_zeros(x: Any, trim: str = "fb") -> Any:
         return x[:0]
     start = places[0] if "f" in trim.lower() else 0
     return x[start : places[-1] + 1 if "b" in trim.lower() else len(x)]
+
+
+# --- equal steps, and functions of one variable given at points ------------------------------------
+
+
+@means(np.linspace)
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    start, stop = array_like(start), array_like(stop)
+    kind = np.result_type(start.dtype, stop.dtype, np.float16)
+    span = stop - start
+    parts = np.linspace(0, 1, num, endpoint, dtype=kind).reshape(-1, *[1] * span.ndim)
+    result = moveaxis(start + span * parts, 0, axis)
+    if dtype is not None:
+        result = result.astype(dtype)
+    return (result, span / (num - bool(endpoint))) if retstep else result
+
+
+@means(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    result = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return result if dtype is None else result.astype(dtype)
+
+
+@means(np.geomspace)
+def geomspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    start, stop = array_like(start), array_like(stop)
+    steps = linspace(0.0 * start, np.log(stop / start), num, endpoint, axis=axis)
+    result = np.expand_dims(start, axis) * np.exp(steps)
+    return result if dtype is None else result.astype(dtype)
+
+
+@means(np.interp)
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
+    if period is not None:
+        raise TypeError("np.interp with period= is not supported on Tensors: use x % period.")
+    x, xp, fp = array_like(x), array_like(xp), array_like(fp)
+    left, right = (fp[0] if left is None else left), (fp[-1] if right is None else right)
+    y = broadcast_to(fp[0], x.shape)
+    if xp.size > 1:
+        i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, xp.size - 2)
+        y = fp[i] + (x - xp[i]) * ((fp[i + 1] - fp[i]) / (xp[i + 1] - xp[i]))
+    return np.where(x < xp[0], left, np.where(x > xp[-1], right, y))
+
+
+@means(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """np.gradient: the slope of ``f`` between its points, a number for each of them."""
+    axes = tuple(range(f.ndim)) if axis is None else positive_axes(axis, f.ndim)
+    steps = list(varargs) or [1.0]
+    if len(steps) == 1:
+        steps = steps * len(axes)
+    if len(steps) != len(axes):
+        raise TypeError(
+            f"gradient takes one spacing, or one for each of the {len(axes)} axes, but got "
+            f"{len(varargs)}."
+        )
+    slopes = [_slope(f, i, step, edge_order) for i, step in zip(axes, steps)]
+    return slopes[0] if len(slopes) == 1 else tuple(slopes)
+
+
+def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
+    if f.shape[axis] < edge_order + 1:
+        raise ValueError(
+            f"gradient needs at least {edge_order + 1} points along axis {axis}, but the shape is "
+            f"{f.shape}."
+        )
+    f = moveaxis(f if f.dtype.kind == "f" else astype(f, np.float64), axis, -1)
+    n = f.shape[-1]
+    if np.ndim(step):
+        step = np.diff(step if hasattr(step, "ndim") else np.asarray(step))
+        if step.shape != (n - 1,):
+            raise ValueError(
+                f"gradient needs {n} coordinates along axis {axis}, but got {step.shape[0] + 1}."
+            )
+    else:
+        step = np.full(n - 1, step, f.dtype) if not hasattr(step, "ndim") else step * np.ones(n - 1)
+    secant = (f[..., 1:] - f[..., :-1]) / step
+    before, after = step[:-1], step[1:]
+    inside = (secant[..., :-1] * after + secant[..., 1:] * before) / (before + after)
+    first, last = secant[..., :1], secant[..., -1:]
+    if edge_order == 2:
+        bend = (secant[..., 1:] - secant[..., :-1]) / (before + after)
+        first, last = first - bend[..., :1] * step[:1], last + bend[..., -1:] * step[-1:]
+    return moveaxis(concatenate([first, inside, last], -1), -1, axis)
+
+
+@means(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    axis = positive_axis(axis, arr.ndim)
+    lines = moveaxis(arr, axis, -1)
+    outside = lines.shape[:-1]
+    results = [array_like(func1d(lines[i], *args, **kwargs)) for i in np.ndindex(outside)]
+    if not results:
+        raise ValueError(f"apply_along_axis has nothing to apply to: the shape is {arr.shape}.")
+    each = results[0].ndim
+    result = stack(results).reshape((*outside, *results[0].shape))
+    ndim = len(outside)
+    return moveaxis(result, tuple(range(ndim, ndim + each)), tuple(range(axis, axis + each)))
+
+
+@means(np.fft.fftshift)
+def fftshift(x: Any, axes: Any = None) -> Any:
+    axes = tuple(range(x.ndim)) if axes is None else positive_axes(axes, x.ndim)
+    return roll(x, tuple([x.shape[i] // 2 for i in axes]), axes)
+
+
+@means(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    axes = tuple(range(x.ndim)) if axes is None else positive_axes(axes, x.ndim)
+    return roll(x, tuple([-(x.shape[i] // 2) for i in axes]), axes)
+
+
+attribute("flat", lambda x: ravel(x))

@@ -39,7 +39,7 @@ TABLE: list[Mistake] = [
     Mistake("course", "m = A_prev.shape[1]\n", "m = A_prev.shape[0]\n", "features for m|divided by*|another array|constant*|size*|another number|*"),
     Mistake("planar", "dW2 = np.dot(dZ2, A1.T) / m", "dW2 = np.dot(dZ2, A1.T)", "missing 1/m"),
     Mistake("planar", "db1 = np.sum(dZ1, axis=1, keepdims=True) / m", "db1 = np.sum(dZ1, axis=1, keepdims=True) * m", "missing 1/m|*"),
-    Mistake("planar", "dZ3 = A3 - Y", "dZ3 = Y - A3", "convention:-1|sign"),
+    Mistake("planar", "dZ3 = A3 - Y", "dZ3 = Y - A3", "convention:in common"),
     Mistake("planar", "dZ2 = dA2", "dZ2 = -dA2", "sign"),
     Mistake("planar", "dW2 = np.dot(dZ2, A1.T) / m", "dW2 = -np.dot(dZ2, A1.T) / m", "sign"),
     Mistake("planar", "dW2 = np.dot(dZ2, A1.T) / m", "dW2 = 0.7 * np.dot(dZ2, A1.T) / m", "constant factor"),
