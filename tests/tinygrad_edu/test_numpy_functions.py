@@ -33,6 +33,20 @@ def cases(prefix: str, **functions: Any) -> None:
         case(f"{prefix}: {name}", f, *shapes)
 
 
+def tensor(a: Any) -> bool:
+    return isinstance(a, Tensor)
+
+
+def where0(a: Any) -> Any:
+    return np.where(a > 0, a * a, a)
+
+
+def holes(a: Any) -> Any:
+    """``a`` with a nan in each row but the last."""
+    n, m = a.shape
+    return np.where(np.arange(m) == (np.arange(n) + 1)[:, None], np.nan, a)
+
+
 V, M, T3 = (4,), (2, 3), (2, 3, 4)
 PD = "positive definite"
 
@@ -97,6 +111,16 @@ cases(
     gelu=(lambda a: gelu(a), M),
     gelu_tanh=(lambda a: gelu(a, approximate="tanh"), M),
     dropout=(lambda a: dropout(a, 0.5, np.random.default_rng(3)), M),
+    imaginary=(lambda a: np.imag(a) + a.imag + a.real * a.conj() + np.angle(a) * a, M),
+    unwrap=(lambda a: np.unwrap(9 * a) + np.unwrap(9 * a, axis=0, period=3.0), M),
+    choose=(lambda a, b: np.choose(SMALL, [a, b, 2 * a]), (2, 2), (2,)),
+    choose_method=(lambda a: (a > 0).choose([a, a * a]) if tensor(a) else where0(a), M),
+    piecewise=(lambda a: np.piecewise(a, [a < 0, a > 1], [np.abs, np.square, 3.0]), M),
+    piecewise_two=(lambda a: np.piecewise(a, [a > 0, a > 1], [np.exp, lambda x: x * x]), M),
+    ldexp=(lambda a: np.ldexp(a, SMALL[:, :1]) + np.ldexp(a, -2), M),
+    modf=(lambda a: np.modf(a)[0] * a + np.modf(a)[1], M),
+    frexp=(lambda a: np.frexp(a)[0] * np.frexp(a)[1] * a, M),
+    neighbours=(lambda a: np.nextafter(a, 9.0) * a + np.spacing(a), M),
     empty=(lambda a: np.exp(a) * a, (0, 3)),
     number=(lambda a: np.exp(a) * a, ()),
 )
@@ -142,6 +166,22 @@ cases(
         M,
     ),
     argmax=(lambda a: a[np.argmax(a, axis=0), np.arange(3)] + a[a.argmin(0), range(3)], M),
+    sum_options=(lambda a: np.sum(a, axis=0, where=MASK, initial=2.0) + a.sum(0, dtype=a.dtype), M),
+    sum_defaults=(lambda a: np.sum(a, out=None, dtype=None, where=True, axis=1, initial=1), M),
+    mean_where=(lambda a: np.mean(a, axis=1, where=MASK, keepdims=True) + a.mean(dtype=a.dtype), M),
+    prod_options=(lambda a: np.prod(a, axis=0, where=MASK, initial=2.0), M),
+    max_options=(lambda a: np.max(a, axis=0, where=MASK, initial=-9.0) + np.max(a, initial=5), M),
+    min_options=(lambda a: np.min(a, axis=0, where=MASK, initial=9.0) + a.min(initial=0.1), M),
+    nanprod=(lambda a: np.nanprod(holes(a), axis=0), M),
+    nancumsum=(lambda a: np.nancumsum(holes(a), axis=1) + np.nancumsum(holes(a))[0], M),
+    nancumprod=(lambda a: np.nancumprod(holes(a), axis=1) + np.nancumprod(holes(a))[0], M),
+    nanvar=(lambda a: np.nanvar(holes(a)) + np.nanvar(holes(a), axis=0, keepdims=True), (4, 3)),
+    nanstd=(lambda a: np.nanstd(holes(a), ddof=1) + np.nanstd(holes(a), axis=0), (4, 3)),
+    nanmedian=(lambda a: np.nanmedian(holes(a), axis=0) + np.nanmedian(holes(a)), (4, 3)),
+    nanmedian_even=(lambda a: np.nanmedian(holes(a), axis=1, keepdims=True), (3, 4)),
+    cumulative_sum=(lambda a: np.cumulative_sum(a, axis=1, include_initial=True), M),
+    cumulative_prod=(lambda a: np.cumulative_prod(a) * np.cumulative_sum(a), V),
+    cumulative_dtype=(lambda a: np.cumsum(a, 0, a.dtype) + np.cumprod(a, 0, a.dtype), M),
     add_reduce=(lambda a: np.add.reduce(a) + np.add.reduce(a, axis=None), M),
     multiply_reduce=(lambda a: np.multiply.reduce(a, axis=1), M),
     maximum_reduce=(lambda a: np.maximum.reduce(a) - np.minimum.reduce(a), M),
@@ -200,6 +240,26 @@ cases(
     einsum_three=(lambda a, b, c: np.einsum("i,ij,j->", a, b, c), (2,), M, (3,)),
     einsum_twice=(lambda a: np.einsum("ij,ij->i", a, a), M),
     einsum_optimize=(lambda a, b: np.einsum("ij,jk->ik", a, b, optimize=True), M, (3, 4)),
+    linalg_matmul=(lambda a, b: np.linalg.matmul(a, b), M, (3, 4)),
+    qr=(lambda a: np.linalg.qr(a), (4, 3)),
+    qr_square=(lambda a: np.linalg.qr(a, "complete").R, (3, 3)),
+    qr_r=(lambda a: np.linalg.qr(a, mode="r"), (2, 4, 3)),
+    lstsq=(lambda a, b: np.linalg.lstsq(a, b)[0], (4, 3), (4, 2)),
+    lstsq_1=(lambda a, b: np.linalg.lstsq(a, b)[0] * np.linalg.lstsq(a, b)[1], (4, 3), (4,)),
+    lstsq_wide=(lambda a, b: np.linalg.lstsq(a, b, rcond=None)[0], M, (2,)),
+    lstsq_rest=(lambda a, b: np.linalg.lstsq(a, b)[2] * np.linalg.lstsq(a, b)[3], (4, 3), (4,)),
+    cond=(lambda a: np.linalg.cond(a) + np.linalg.cond(a, 1) + np.linalg.cond(a, -2), PD),
+    tensorsolve=(
+        lambda a, b: np.linalg.tensorsolve(a.reshape(3, 1, 3) + 0, b[:, None]),
+        PD,
+        (3,),
+    ),
+    tensorsolve_axes=(
+        lambda a, b: np.linalg.tensorsolve(a.reshape(3, 3, 1), b[:, None], (0,)),
+        PD,
+        (3,),
+    ),
+    tensorinv=(lambda a: np.linalg.tensorinv(a.reshape(3, 1, 3), ind=2), PD),
     inv=(lambda a: np.linalg.inv(a), PD),
     solve=(lambda a, b: np.linalg.solve(a, b), PD, (3, 2)),
     solve_1=(lambda a, b: np.linalg.solve(a, b), PD, (3,)),
@@ -255,6 +315,13 @@ cases(
     matvec=(lambda a, x: np.matvec(a, x), T3, (2, 4)),
     vecmat=(lambda x, a: np.vecmat(x, a), (2, 3), T3),
     polyval=(lambda p, x: np.polyval(p, x), V, (3,)),
+    polyadd=(lambda a, b: np.polyadd(a, b) + np.polyadd(b, a) + np.polyadd(a, 2.0), V, (2,)),
+    polysub=(lambda a, b: np.polysub(a, b) * np.polysub(b, a), V, (2,)),
+    polymul=(lambda a, b: np.polymul(a, b) + np.polymul(b, a), V, (2,)),
+    polyder=(lambda a: np.polyder(a), V),
+    polyder_2=(lambda a: np.polyder(a, 2), V),
+    polyint=(lambda a: np.polyint(a), V),
+    polyint_2=(lambda a, b: np.polyint(a, 2, b), V, (2,)),
     vander=(lambda a: np.vander(a, 3) + np.vander(a, 3, increasing=True), V),
 )
 cases(
@@ -345,6 +412,31 @@ cases(
     insert_flat=(lambda a: np.insert(a, [1, 1], 2.0), M),
     diff=(lambda a: np.diff(a), M),
     diff_more=(lambda a: np.diff(a, 2, axis=0), (4, 2)),
+    diff_ends=(lambda a, b: np.diff(a, prepend=0.0, append=b, axis=0), M, (2, 3)),
+    gradient=(lambda a: np.gradient(a), (4, 3)),
+    gradient_axis=(lambda a: np.gradient(a, 0.5, axis=1, edge_order=2), M),
+    gradient_axes=(lambda a, h: np.gradient(a, 2.0, abs(h), axis=(1, 0)), (3, 4), ()),
+    gradient_at=(lambda a: np.gradient(a, [0.0, 1.0, 3.0, 3.5], axis=0, edge_order=2), (4, 2)),
+    gradient_places=(lambda a, x: np.gradient(a, np.cumsum(abs(x))), V, V),
+    partition=(lambda a: np.partition(a, 2, axis=1) + np.partition(a, 1), (3, 4)),
+    partition_flat=(lambda a: np.partition(a, 3, axis=None), M),
+    apply_along=(lambda a: np.apply_along_axis(lambda r: r[:2] * r.sum(), 1, a), T3),
+    apply_to_number=(lambda a: np.apply_along_axis(np.prod, 0, a), T3),
+    apply_more=(lambda a: np.apply_along_axis(np.outer, -1, a, np.arange(2.0)), M),
+    linspace=(lambda a, b: np.linspace(a, b, 5), (), ()),
+    linspace_axis=(lambda a, b: np.linspace(a, b, 4, False, axis=-1), M, (3,)),
+    linspace_step=(lambda a: np.linspace(0.0, a, num=3, retstep=True)[1] * a, M),
+    logspace=(lambda a, b: np.logspace(a, b, 4) + np.logspace(a, b, 4, base=2.0), (), ()),
+    geomspace=(lambda a: np.geomspace(abs(a), 9.0, 4) + np.geomspace(-abs(a), -9.0, 4), V),
+    interp=(lambda x, f: np.interp(x, [-1.0, 0.1, 0.9, 3.0], f), M, V),
+    interp_places=(lambda p: np.interp(np.linspace(-3, 5, 9), np.cumsum(abs(p)), p * p), V),
+    interp_outside=(lambda x, f: np.interp(x, [0.0, 1.0], f, left=-1.0, right=f[0]), M, (2,)),
+    fftshift=(lambda a: np.fft.fftshift(a) * np.fft.ifftshift(a, axes=1), M),
+    flat=(lambda a: np.stack(list(a.flat)) * a.flat[2], M),
+    contains=(lambda a: a * (a[0, 0] in a) + a * (7.5 in a) if tensor(a) else a + 0, M),
+    compress_method=(lambda a: a.compress([True, False, True], axis=1), M),
+    searchsorted_method=(lambda a: a * np.sort(a[0]).searchsorted(0.0), M),
+    nonzero_method=(lambda a: a[a.nonzero()] * a[(a > 0).nonzero()].sum(), M),
     ediff1d=(lambda a: np.ediff1d(a, to_begin=1.0), M),
     resize=(lambda a: np.resize(a, (3, 3)), M),
     trim_zeros=(lambda a: np.trim_zeros(a * np.array([0, 1, 0, 1])), V),
@@ -380,6 +472,17 @@ cases(
     number_in_array=(lambda a: a[np.int64(1)], M),
     zero_d=(lambda a: a[()] * a[...] + a[None], ()),
 )
+
+
+def changed(write: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that writes into a copy."""
+
+    def f(a: Any, b: Any) -> Any:
+        copy = a.copy()
+        write(copy, b)
+        return copy * copy + a
+
+    return f
 
 
 def assign(index: Any, value: Any = None) -> Callable[..., Any]:
@@ -431,10 +534,29 @@ cases(
     augmented=(augment, M, (3,)),
     recurrence=(recurrence, M),
     swap=(swap, M),
+    copyto=(changed(lambda x, b: np.copyto(x, b)), M, (3,)),
+    copyto_where=(changed(lambda x, b: np.copyto(x, b, where=MASK)), M, (3,)),
+    put=(changed(lambda x, b: np.put(x, [0, -1, 2], b)), M, (2,)),
+    put_wrap=(
+        changed(lambda x, b: (x.put([7, 5], b, mode="wrap"), np.put(x, [99], 1.0, "clip"))),
+        M,
+        (),
+    ),
+    place=(changed(lambda x, b: np.place(x, MASK, b)), M, (2,)),
+    putmask=(changed(lambda x, b: np.putmask(x, MASK, b)), M, (4,)),
+    putmask_number=(changed(lambda x, b: np.putmask(x, x > 0, b)), M, ()),
+    put_along=(changed(lambda x, b: np.put_along_axis(x, SMALL, b, 1)), M, (2, 2)),
+    put_along_flat=(changed(lambda x, b: np.put_along_axis(x, np.array([5, 0]), b, None)), M, (2,)),
+    fill_diagonal=(changed(lambda x, b: np.fill_diagonal(x, b)), (4, 3), (3,)),
+    fill_diagonal_wrap=(changed(lambda x, b: np.fill_diagonal(x, b, True)), (7, 2), ()),
+    fill_diagonal_cube=(changed(lambda x, b: np.fill_diagonal(x, b)), (2, 2, 2), ()),
+    fill=(changed(lambda x, b: x.fill(b) if tensor(x) else x.fill(b.item())), M, ()),
+    sort_itself=(changed(lambda x, b: x.sort(axis=0)), M, ()),
+    partition_itself=(changed(lambda x, b: x.partition(2)), (3, 4), ()),
 )
 
 
-for newer in ("matvec", "vecmat", "unstack"):
+for newer in ("matvec", "vecmat", "unstack", "cumulative_sum", "cumulative_prod"):
     if not hasattr(np, newer):
         CASES = {name: case for name, case in CASES.items() if not name.endswith(f": {newer}")}
 
@@ -523,6 +645,7 @@ def test_every_numpy_function_is_tried() -> None:
 A = np.array([[1.0, -2.0, 3.0], [0.0, 5.0, -6.0]])
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "allclose": lambda a: np.allclose(a, A + 1e-12),
+    "argpartition": lambda a: a[0, np.argpartition(a[0], 1)[1]].item() + a.argpartition(0)[0, 0],
     "argwhere": lambda a: np.argwhere(a > 0),
     "array2string": lambda a: np.array2string(a),
     "array_equal": lambda a: np.array_equal(a, A),

@@ -226,7 +226,7 @@ def _read(x: Any, triangle: str) -> Any:
     return _from_lower(x) if triangle == "L" else _from_lower(x).mT
 
 
-def _eigh_vectors(a: Any, triangle: str) -> Any:
+def _eigh_vectors(a: Any, triangle: Any) -> Any:
     return np.linalg.eigh(a, triangle)[1]
 
 

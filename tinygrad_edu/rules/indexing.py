@@ -290,7 +290,7 @@ def _mask_of(mask: Any, x: Any) -> Any:
 
 
 @means(np.copyto)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     x = _writable(dst, "np.copyto")
     if not np.can_cast(np.result_type(src), x.dtype, casting):
         raise TypeError(f"copyto cannot cast {np.result_type(src)} to {x.dtype} by {casting!r}.")
