@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def network(sizes: list[int], activation: str, seed: int) -> nn.Sequential:
     """Affine layers of weights 0.01 * randn with an activation between them; scores come out."""
     random = np.random.default_rng(seed)
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:]):
+    for n_in, n_out in pairwise(sizes):
         layers += [nn.Affine(n_in, n_out, init=0.01, seed=random), AUTO[activation]()]
     return nn.Sequential(*layers[:-1])
 

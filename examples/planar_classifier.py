@@ -110,7 +110,9 @@ def main(
         print(f"  {n_h:2}  {right:.4f}  {new:.4f}")
         trained.append((model, X, Y, f"{n_h} unit{'s' * (n_h > 1)}: {right:.1%}"))
         results[f"{n_h} units"] = right, new
-    pictures.save("planar_sizes.png", lambda figure: draw(trained, figure), folder, figsize=(15, 11))
+    pictures.save(
+        "planar_sizes.png", lambda figure: draw(trained, figure), folder, figsize=(15, 11)
+    )
     return results
 
 

@@ -7,6 +7,7 @@ Z = W A + b for A (n_in, m). In the textbook's, they are rows: ``Affine`` comput
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,11 @@ class Module:
 
     training = True
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
 
-    def __call__(self, x: Any) -> Tensor:
-        return self.forward(x)
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
 
     # --- what it consists of -------------------------------------------------------------------
 
@@ -139,11 +140,15 @@ def _walk(prefix: str, parts: Mapping[str, Any], seen: set[int]) -> Iterator[tup
                 yield name, value
 
 
+def _own_tensors(module: Module) -> dict[str, Tensor]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+
+
 class Sequential(Module):
     """Layers one after the other; ``model[i]`` is layer i.
 
-    The parameters of the k-th layer that has any are named after it, W1, b1, W2, ..., where they
-    had no other name: so they appear in pictures and formulas.
+    The parameters of the k-th layer that has any are called W1, b1, W2, ... in pictures and
+    formulas, where they had no other name.
 
     >>> model = Sequential(Linear(2, 3, seed=1), Tanh(), Linear(3, 1, seed=2), Sigmoid())
     >>> model
@@ -159,11 +164,13 @@ class Sequential(Module):
             if not callable(layer):
                 raise TypeError(f"layer {i} of Sequential is {layer!r}: expected a Module")
         self.layers = list(layers)
-        with_parameters = [layer for layer in layers if isinstance(layer, Module)]
-        with_parameters = [layer for layer in with_parameters if layer.parameters()]
-        for number, layer in enumerate(with_parameters, start=1):
-            for name, tensor in layer.named_parameters():
-                if tensor.name == name:
+        self._number_tensors()
+
+    def _number_tensors(self) -> None:
+        own = [_own_tensors(module) for module in self.modules()]
+        for number, tensors in enumerate(filter(None, own), start=1):
+            for name, tensor in tensors.items():
+                if tensor.name is None or re.fullmatch(rf"{name}\d+", tensor.name):
                     tensor.name = f"{name}{number}"
 
     def _parts(self) -> Mapping[str, Any]:
@@ -210,8 +217,8 @@ class Linear(Module):
         self._start(W)
 
     def _start(self, W: Array) -> None:
-        self.W = Tensor(W, requires_grad=True, name="W")
-        self.b = Tensor(np.zeros((self.n_out, 1)), requires_grad=True, name="b")
+        self.W = Tensor(W, requires_grad=True)
+        self.b = Tensor(np.zeros((self.n_out, 1)), requires_grad=True)
 
     def forward(self, A: Any) -> Tensor:
         return self.W @ A + self.b
@@ -231,8 +238,8 @@ class Affine(Linear):
     """
 
     def _start(self, W: Array) -> None:
-        self.W = Tensor(W.T.copy(), requires_grad=True, name="W")
-        self.b = Tensor(np.zeros((1, self.n_out)), requires_grad=True, name="b")
+        self.W = Tensor(W.T.copy(), requires_grad=True)
+        self.b = Tensor(np.zeros((1, self.n_out)), requires_grad=True)
 
     def forward(self, X: Any) -> Tensor:
         return X @ self.W + self.b

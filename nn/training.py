@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nn.checks import check_num_iterations, check_whole_number
+from nn.checks import check_whole_number
 from nn.files import check_arrays, load_arrays, remove_leftovers, save_arrays
 from nn.layers import Module
 from nn.optimizers import Optimizer, check_between, clip_grad_norm
@@ -62,8 +62,11 @@ class MiniBatches:
         drop_last: bool = False,
     ):
         X, Y = np.asarray(X), np.asarray(Y)
+        if axis not in (0, -1):
+            raise ValueError(f"axis is {axis}: expected -1, examples in columns, or 0, in rows")
         if X.ndim == 0 or Y.ndim == 0 or X.shape[axis] != Y.shape[axis]:
-            advice = "; pass axis=0 for examples in rows" if axis and len(X) == len(Y) else ""
+            rows = axis and X.shape[:1] == Y.shape[:1] != ()
+            advice = "; pass axis=0 for examples in rows" if rows else ""
             raise ValueError(
                 f"X has shape {X.shape} and Y has shape {Y.shape}: expected the same number of "
                 f"examples along axis {axis}{advice}"
@@ -229,7 +232,7 @@ def train(
     >>> len(history.costs), history.costs[-1] < 0.1
     (50, True)
     """
-    iterations = check_num_iterations(iterations)
+    iterations = check_whole_number("iterations", iterations)
     every = check_whole_number("checkpoint_every", checkpoint_every, minimum=1)
     evaluate_every = check_whole_number(
         "evaluate_every", len(batches) if evaluate_every is None else evaluate_every, minimum=1

@@ -11,11 +11,13 @@ import numpy as np
 from tinygrad_edu.expressions import (
     ATOM,
     INFIX,
-    NEGATIVE,
     Expression,
     Printer,
     axis_length,
     function_name,
+    is_call,
+    parameter_names,
+    value_of,
 )
 
 SIGNS = {
@@ -43,6 +45,8 @@ KNOWN = {
 def latex_name(name: str) -> str:
     """``W1`` as the course writes it, with the layer in brackets above."""
     match = re.fullmatch(r"([A-Za-z]+)(\d+)", name)
+    if match and match[1] in "tgscpxm":  # the short names that `derive` gives, no layers
+        return f"{match[1]}_{{{match[2]}}}"
     if match:
         return f"{letters(match[1])}^{{[{match[2]}]}}"
     return letters(name)
@@ -59,6 +63,11 @@ def roman(text: str) -> str:
     return rf"\mathrm{{{escaped}}}"
 
 
+def computed(e: Any) -> bool:
+    """Whether ``e`` is more than a name or a number."""
+    return isinstance(e, Expression) and e.function is not None
+
+
 class LatexPrinter(Printer):
     """Expressions as LaTeX."""
 
@@ -69,6 +78,12 @@ class LatexPrinter(Printer):
 
     def written(self, e: Expression) -> tuple[str, int]:
         function, args = e.function, e.args
+        if function is np.divide and self.is_scalar(args[1]) and computed(args[0]):
+            above, rest = "1", args[0]
+            if is_call(rest, np.multiply) and not isinstance(rest.args[0], Expression):
+                above, rest = self.text(rest.args[0]), rest.args[1]
+            factor = rf"\frac{{{above}}}{{{self.text(args[1])}}}"
+            return rf"{factor} \, {self.inside(rest, 12)}", 12
         if function is np.divide:
             return rf"\frac{{{self.text(args[0])}}}{{{self.text(args[1])}}}", ATOM - 1
         if function is np.power:
@@ -94,7 +109,7 @@ class LatexPrinter(Printer):
         if function is operator.getitem:
             return rf"{self.inside(args[0], ATOM)}_{{{self.index(args[1])}}}", ATOM
         if function is np.negative:
-            return f"-{self.inside(args[0], NEGATIVE)}", NEGATIVE
+            return f"-{self.inside(args[0], 12)}", 12
         if function is np.square:
             return f"{self.base(args[0])}^{{2}}", 14
         if function is np.sqrt:
@@ -107,13 +122,21 @@ class LatexPrinter(Printer):
         head = KNOWN.get(name)
         if head is None:
             head = roman(name.removeprefix("np."))
-        words = [self.text(a) for a in args]
+        named = parameter_names(e)
+        words = [self.text(a) for a in args[: len(args) - len(named)]]
+        words += [
+            rf"\mathrm{{{k}}}={self.text(v)}" for k, v in zip(named, args[len(args) - len(named) :])
+        ]
         words += [
             rf"\mathrm{{{k}}}={self.text(v)}"
             for k, v in e.kwargs.items()
             if v is not None and v is not False
         ]
         return rf"{head}\left({', '.join(words)}\right)", ATOM
+
+    def is_scalar(self, e: Any) -> bool:
+        """Whether ``e`` is one number: then it stands as a factor before what it divides."""
+        return np.ndim(value_of(e)) == 0
 
     def base(self, e: Any) -> str:
         """What a power stands at; a superscript of its own needs brackets around it."""

@@ -468,9 +468,17 @@ class Examination:
             if not bad:
                 break
         if best is None or best[0][0]:
+            from nn.doctor.branches import missing_branch
             from nn.doctor.repair import mend
 
             trial = best[1] if best else wrong[0]
+            if wrong_keys(self.report, trial) or cache_too_short(self.report, trial):
+                self.report.rows = list((trial.verdicts or {}).values())
+                return
+            if best is None and self.simple_ones(trial):
+                return
+            if missing_branch(self, trial):
+                return
             if mend(self, trial, self.suspects(trial, best[2] if best else None)):
                 return
         if best is None:
@@ -492,6 +500,13 @@ class Examination:
             places = [place_of(values[k], events, k) for k in wrong if values.get(k) is not None]
         kept = [p for p in places if p is not None]
         return [x for p in kept for x in ((p.function, p.line), *p.callers)]
+
+    def placed(self, cause: Cause, name: str, trial: Trial) -> Cause:
+        """The cause with the line where this gradient was assigned."""
+        value = trial.runs[0].gradients.get(name)
+        if value is not None:
+            put_place(cause, place_of(value, trial.runs[0].events, name))
+        return cause
 
     def explanation(self, trial: Trial, twin: Twin) -> Explanation | None:
         names = twin.names()
@@ -687,6 +702,24 @@ class Examination:
             text += "; " + difference(mark.value[0], mark.right[0])
         return text
 
+    def simple_ones(self, trial: Trial) -> bool:
+        """Whether every wrong gradient has a simple relation to the true one; then it is said."""
+        found = []
+        for name, v in (trial.verdicts or {}).items():
+            if v.verdict in (OK, CONVENTION):
+                continue
+            values = [r.gradients.get(name) for r in trial.runs]
+            rights = [t.gradients[name] for t in trial.truths]
+            cause = simple_cause(name, values, rights, trial) or self.subject.known_mistake(
+                name, values, rights, trial
+            )
+            if cause is None or cause.kind == "missing":
+                return False
+            found.append(self.placed(cause, name, trial))
+        self.report.rows = list((trial.verdicts or {}).values())
+        self.report.causes += found
+        return bool(found)
+
     def plain_rows(self, trial: Trial) -> None:
         """Without formulas: verdicts, and what the gradients have in common with the right ones."""
         assert trial.verdicts is not None
@@ -828,6 +861,59 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     before = events[at - 1] if at else best
     same = before.value.shape == value.shape and close(before.value, value, 1e-12)
     return before if before.name == "return" and same else best  # made in the function called
+
+
+def wrong_keys(report: Report, trial: Trial) -> bool:
+    """Right gradients under the names of others."""
+    found = []
+    for name, v in (trial.verdicts or {}).items():
+        right = trial.truths[0].gradients[name]
+        if v.verdict in (OK, CONVENTION) or np.size(right) < 2:
+            continue
+        for key, value in trial.runs[0].raw.items():
+            other = trial.runs[1].raw.get(key)
+            pair = (value, other)
+            if other is None or np.shape(value) != right.shape or key == name:
+                continue
+            if factor_between(pair, (right, trial.truths[1].gradients[name]), trial, 1e-8):
+                cause = Cause(
+                    name,
+                    "wrong key",
+                    f"the gradient of {name[1:]} is stored as {key}",
+                    fix=f"store it as {name}",
+                    proof=f"what stands under {key} is the true gradient of {name[1:]}, in two experiments",
+                )
+                put_place(cause, place_of(value, trial.runs[0].events, "grads"))
+                for e in trial.runs[0].events:
+                    if f"{key!r}" in e.name and close(e.value, np.asarray(value), 1e-12):
+                        put_place(cause, e)
+                        break
+                found.append(cause)
+                break
+    report.causes += found
+    return bool(found)
+
+
+def cache_too_short(report: Report, trial: Trial) -> bool:
+    """A list of caches with fewer entries than there are layers."""
+    cache = trial.runs[0].cache
+    depth = trial.experiment.depth
+    if not isinstance(cache, list) or not 0 < len(cache) < depth or len(cache) < depth - 1:
+        return False
+    codes = [c for c in trial.runs[0].forward_codes]
+    cause = Cause(
+        "caches",
+        "cache missing",
+        f"forward keeps {len(cache)} caches for {depth} layers: the cache of one layer, the last one as "
+        "a rule, is not appended, so backward works with the wrong layer's",
+        function=codes[0].co_name if codes else "",
+        fix="append the cache of every layer, the last one too",
+    )
+    last = [e for e in trial.runs[0].seen if e.name == "return" and e.function == cause.function]
+    if last:
+        put_place(cause, last[-1])
+    report.causes.append(cause)
+    return True
 
 
 def put_place(cause: Cause, where: Event | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.doctor.examine import cache_too_short
 from nn.doctor.repair import Repair, cause_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
 from nn.doctor.sandbox import Failure, TooLong, is_his
@@ -21,6 +22,8 @@ def explain_failure(examination: Any, trial: Any) -> None:
     names = [n for n, g in trial.truths[0].gradients.items() if np.any(g)]
     done = trial.runs[0].gradients
     report.rows = [Verdict(n, MISSING) for n in names if n not in done]
+    if cache_too_short(report, trial):
+        return
     found, left = Repair(examination, trial, lines_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)

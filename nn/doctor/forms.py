@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
+import linecache
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from nn.doctor.examine import Examination, place_of, relative
+from nn.doctor.examine import Examination, difference, place_of, put_place, relative
 from nn.doctor.experiment import Experiment, Probe, labels_like, random_like, same_shapes
 from nn.doctor.naming import bind, call_with, flatten, label, parameter_meant
 from nn.doctor.reference import find_truth
@@ -255,7 +258,7 @@ def data_of(subject: Subject, values: Mapping[str, Any]) -> tuple[Any, Any]:
         return None, None
     X = two[0]
     others = [
-        c for c in constants if c is not X and not same_array(c, X) and c.shape[-1] in X.shape
+        c for c in constants if c is not X and not same_array(c, X) and set(c.shape) & set(X.shape)
     ]
     labels = [c for c in others if set(np.unique(c).tolist()) <= {0.0, 1.0}]
     return X, (labels or others or [None])[0]
@@ -562,8 +565,6 @@ def pair_truth(f: Function, x: Any, up: Any) -> tuple[Any, Any, Any] | None:
     t = Tensor(x, requires_grad=True)
     result, failure = attempt(lambda: first_of(f(t)))
     if failure is None and isinstance(result, Tensor) and result.requires_grad:
-        from tinygrad_edu import gradients
-
         if result.shape != x.shape:
             return None
         ones = gradients(result, [t], np.ones(x.shape))[0]
@@ -663,15 +664,10 @@ def judge_pair(
 
 def place(cause: Cause, g: Function) -> None:
     """The line of the last return."""
-    from nn.doctor.naming import source_tree, walk_own
-
     tree = source_tree(g)
     code = getattr(g, "__code__", None)
     if tree is None or code is None:
         return
-    import ast
-    import linecache
-
     returns = [n for n in walk_own(tree) if isinstance(n, ast.Return)]
     cause.line = returns[-1].lineno if returns else code.co_firstlineno
     cause.function, cause.file = code.co_name, code.co_filename
@@ -718,6 +714,7 @@ def pair_cause(
     try_out(
         "sigmoid's slope", "it is x * (1 - x), with x for sigmoid(x)", lambda x, a, s: x * (1 - x)
     )
+    try_out("sigmoid's slope", "it is A * (1 + A)", lambda x, a, s: a * (1 + a))
     try_out("mask inverted", "the mask is inverted", lambda x, a, s: 1.0 * (x <= 0))
     try_out("mask always true", "the mask is always true", lambda x, a, s: 1.0 * (a >= 0))
     try_out("derivative twice", "the derivative is multiplied in twice", lambda x, a, s: s * s)
@@ -757,8 +754,6 @@ def pair_cause(
 
 
 def mend_pair(report: Report, g: Function, how: str, given: Any, rights: Any) -> None:
-    from nn.doctor.examine import difference
-
     report.unexplained.append(f"{label(g)}: {difference(given[0], rights[0])}")
 
 
@@ -779,8 +774,6 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
     rng = np.random.default_rng(9)
     prefix = "" if isinstance(params, Mapping | list | tuple) else "W"
     flat = flatten(as_arrays(params), prefix)
-    from nn.doctor.naming import rebuild
-
     whole = [k for k, v in flat.items() if np.asarray(v).dtype.kind in "iu"]
     runs = []
     for rate in (lr, 0.37 * lr):
@@ -795,8 +788,6 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
         pool = {"parameters": tree, "grads": tree_of_grads, **values, **new_grads}
         roles = {"params": tree, "grads": tree_of_grads, "lr": rate, "L": len(flat) // 2, "m": 5}
         before = {k: np.array(v) for k, v in values.items()}
-        from nn.doctor.naming import Unbound
-
         try:
             bound = bind(update, pool, roles, extra)
         except Unbound as error:
@@ -822,7 +813,7 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
                 f"the caller's {', '.join(changed)} change too: copy the dictionary and its arrays first "
                 "(dict.copy() copies only the dictionary), or return nothing"
             )
-    group_updates(report, kinds, update)
+    group_updates(report, kinds, update, runs)
     if whole:
         report.notes.append(
             f"{', '.join(whole)}: whole numbers lose the fractions; make them floats"
@@ -834,8 +825,6 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
 def failed_update(
     report: Report, failure: Any, flat: Any, before: Any, tree: Any, prefix: str
 ) -> Report:
-    import linecache
-
     after = flatten(tree, prefix)
     done = [k for k in flat if k in after and differs(before[k], after[k])]
     says = f"the update stops with {type(failure.error).__name__}: {failure.error}"
@@ -942,7 +931,16 @@ UPDATES = {
 }
 
 
-def group_updates(report: Report, kinds: list[tuple[str, str]], update: Function) -> None:
+def loop_lines(function: Function) -> list[int]:
+    """The lines of the loops in a function."""
+    tree = source_tree(function)
+    nodes = walk_own(tree) if tree is not None else []
+    return [n.lineno for n in nodes if isinstance(n, ast.For | ast.While)]
+
+
+def group_updates(
+    report: Report, kinds: list[tuple[str, str]], update: Function, runs: Any
+) -> None:
     for kind in dict.fromkeys(k for _, k in kinds if k):
         names = [n for n, k in kinds if k == kind]
         if kind == "?":
@@ -957,6 +955,14 @@ def group_updates(report: Report, kinds: list[tuple[str, str]], update: Function
             proof="it gives your numbers to 1e-9 on two random sets",
         )  # fmt: skip
         place(cause, update)
+        before, _, after, _, _, _, tracer = runs[0]
+        where = place_of(np.asarray(after[names[0]]), tracer.events, "") if names[0] in after else None
+        if where is not None and differs(before[names[0]], after[names[0]]):
+            put_place(cause, where)
+        elif kind == "not updated":
+            loops = loop_lines(update)
+            cause.line = loops[0] if loops else cause.line
+            cause.source = linecache.getline(cause.file, cause.line or 0).strip()
         report.causes.append(cause)
 
 

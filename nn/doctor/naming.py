@@ -236,7 +236,7 @@ def intermediate_meant(key: str) -> str | None:
     return {"da": "dA", "dz": "dZ", "delta": "dZ"}.get(match[1], "dA") + match[2]
 
 
-def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Any, prefix: str = "", depth: int = 5) -> dict[str, Any]:
     """The float arrays of nested dictionaries and sequences, by path.
 
     >>> list(flatten({"W1": np.ones(2), "layers": [np.ones(1), {"b": np.ones(1)}]}))
@@ -245,12 +245,14 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(tree, np.ndarray):
         return {prefix: tree}
     found: dict[str, Any] = {}
+    if depth == 0:
+        return found
     if isinstance(tree, Mapping):
         for k, v in tree.items():
-            found |= flatten(v, f"{prefix}.{k}" if prefix else str(k))
+            found |= flatten(v, f"{prefix}.{k}" if prefix else str(k), depth - 1)
     elif isinstance(tree, list | tuple):
         for i, v in enumerate(tree):
-            found |= flatten(v, f"{prefix}[{i}]")
+            found |= flatten(v, f"{prefix}[{i}]", depth - 1)
     elif isinstance(tree, np.floating) or (isinstance(tree, float) and prefix):
         return {prefix: np.asarray(tree)}
     return found

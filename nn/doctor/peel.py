@@ -164,49 +164,62 @@ class Peel:
     # --- one block
 
     def explain(self, block: list[str], state: State) -> list[State]:
-        observed = self.with_traced(block, state)
+        options = self.with_traced(block, state)
         for budget in (0, 1, 2):
-            found = list(self.search(block, state, observed, budget))
+            found = [s for o in options for s in self.search(block, state, o, budget)]
             if found:
                 best = min(s.cost for s in found)
                 return [s for s in found if s.cost <= best + 0.3]
-        return list(self.give_up(block, state, observed))
+        return [s for o in options[:1] for s in self.give_up(block, state, o)]
 
-    def with_traced(self, block: list[str], state: State) -> dict[str, Pair]:
-        """The observed quantities, with hidden ones that were seen being assigned."""
+    def with_traced(self, block: list[str], state: State) -> list[dict[str, Pair]]:
+        """The observed quantities; with hidden ones that were seen being assigned, if there are.
+
+        A traced array is taken for dZ when dW or db follows from it, or when it is the right one.
+        """
         observed = {n: self.observed[n] for n in block if n in self.observed}
         hidden = [n for n in block if n not in observed]
         dZ = next((n for n in hidden if n[1] == "Z"), None)
-        if dZ is None or not self.traced:
-            return observed
-        layer = dZ[2:]
-        right = self.chain(hidden, state)
-        if right is None:
-            return observed
-        followers = [n for n in block if n in observed and n[1] in "Wb" and n[2:] == layer]
+        right = self.chain(hidden, state) if dZ is not None and self.traced else None
+        if dZ is None or right is None:
+            return [observed]
+        followers = [n for n in block if n in observed and n[1] in "Wb" and n[2:] == dZ[2:]]
         candidates = [
             p
             for p in self.traced
             if np.shape(p[0]) == self.shapes[dZ] and np.shape(p[1]) == np.shape(right[dZ][1])
         ]
-        fitting = [p for p in candidates if self.followed(dZ, p, followers, observed, state)]
-        fitting = fitting or [p for p in candidates if both_close(p, right[dZ])]
-        if not fitting:
-            return observed
-        observed[dZ] = next((p for p in fitting if both_close(p, right[dZ])), fitting[0])
-        if both_close(observed[dZ], right[dZ]):
-            return observed
+        options = [
+            dict(observed, **{dZ: p})
+            for p in candidates
+            if both_close(p, right[dZ]) or self.followed(dZ, p, followers, observed, state)
+        ]
+        different: list[dict[str, Pair]] = []
+        for option in options:
+            if not any(both_close(option[dZ], known[dZ]) for known in different):
+                different.append(option)
+        for option in different:
+            if not both_close(option[dZ], right[dZ]):
+                self.add_leading(option, [n for n in hidden if n != dZ], dZ, right, state)
+        return different[:4] or [observed]
+
+    def add_leading(
+        self,
+        option: dict[str, Pair],
+        hidden: list[str],
+        dZ: str,
+        right: Mapping[str, Pair],
+        state: State,
+    ) -> None:
+        """The gradients before a traced dZ, if they were seen too."""
         for name in hidden:
-            if name == dZ:
-                continue
             seen = [p for p in self.traced if np.shape(p[0]) == self.shapes[name]]
             if any(both_close(p, right[name]) for p in seen):
-                observed[name] = right[name]
-            else:
-                leading = [p for p in seen if self.followed(name, p, [dZ], observed, state)]
-                if leading and len(hidden) == 2:
-                    observed[name] = leading[0]
-        return observed
+                option[name] = right[name]
+            elif len(hidden) == 1:
+                leading = [p for p in seen if self.followed(name, p, [dZ], option, state)]
+                if leading:
+                    option[name] = leading[0]
 
     def followed(
         self,
@@ -263,7 +276,7 @@ class Peel:
             elif budget:
                 mark2 = self.named(name, given, right, state)
                 if mark2 is not None:
-                    cost = self.price(mark2, state)
+                    cost = self.price(mark2, state) + 0.05 * (name not in self.observed)
                     yield from self.search(rest, state.with_mark(mark2, cost), observed, budget - 1)
             return
         mark = Mark(name, right, right=right, formula=self.formula[name])
@@ -434,6 +447,8 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
                     f"{name} has a term {k:g} * {own}{text} that the cost does not have",
                     formula + extra,
                 )
+    if name[1] in "ZH" and f"D{name[2:]}" in room:
+        yield from another_mask(name, given, state, peel)
     if name[1] in "AZ" and f"W{int(name[2:]) + 1}" in formula.symbols():
         W = f"W{int(name[2:]) + 1}"
         dW = f"dW{int(name[2:]) + 1}"
@@ -455,6 +470,33 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
                     "gradients first, then update",
                     formula.substitute({W: room[W] - k * room[dW]}),
                 )
+
+
+def another_mask(name: str, given: Pair, state: State, peel: Peel) -> Iterator[Change]:
+    """A dropout mask of 0 and 1 that is not the one of the forward pass."""
+    D, other = f"D{name[2:]}", f"D{name[2:]}_again"
+    formula = peel.formula[name]
+    if D not in formula.symbols():
+        formula = formula.substitute({f"dH{name[2:]}": peel.formula[f"dH{name[2:]}"]})
+    whole = peel.value(formula.substitute({D: peel.room[D] ** 0}), state)
+    if whole is None:
+        return
+    masks = []
+    for g, w in zip(given, whole):
+        if np.shape(g) != np.shape(w):
+            return
+        mask = (np.asarray(g) != 0).astype(float)
+        if not close(g, mask * w):
+            return
+        masks.append(mask)
+    for base, mask in zip(peel.bases, masks):
+        base[other] = mask
+    peel.room.add(other, masks[0])
+    yield Change(
+        "mask drawn again",
+        f"{name} has another dropout mask than the forward pass: keep the mask and use it again",
+        formula.substitute({D: peel.room[other]}),
+    )
 
 
 def conventions(twin: Twin, common: Sequence[Factor]) -> Iterator[tuple[Factor, Factor, float]]:

@@ -437,6 +437,7 @@ def whole_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]
     for name in arrays:
         for kind, text in (
             ("a factor missing", name),
+            ("a factor missing", f"(1 - {name})"),
             ("derivative of relu missing", f"({name} > 0)"),
             ("derivative of sigmoid missing", f"({name} * (1 - {name}))"),
             ("derivative of tanh missing", f"(1 - {name} ** 2)"),
@@ -453,26 +454,32 @@ def whole_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]
 
 def expression_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
     """The expression with one change somewhere inside."""
-    for kind, new in node_edits(value, about):
-        yield kind, new
-    for path, node in nodes_with_paths(value):
-        if not isinstance(node, ast.expr) or isinstance(getattr(node, "ctx", None), ast.Store):
-            continue
-        for kind, new in node_edits(node, about):
-            changed = copy.deepcopy(value)
-            put(changed, path, copy.deepcopy(new))
-            yield kind, changed
-    keyword_paths = [(p, n) for p, n in nodes_with_paths(value) if isinstance(n, ast.Call)]
-    if isinstance(value, ast.Call):
-        keyword_paths.append(((), value))
-    for path, call in keyword_paths:
-        for kind, new_call in call_edits(call):
+    places: list[tuple[Path, Any, bool]] = [((), value, False)]
+    places += [
+        (path, node, is_function(value, path))
+        for path, node in nodes_with_paths(value)
+        if isinstance(node, ast.expr) and not isinstance(getattr(node, "ctx", None), ast.Store)
+    ]
+    for path, node, function in places:
+        made = [] if not isinstance(node, ast.Call) else list(call_edits(node))
+        if not function or getattr(node, "id", "") in about.helpers:
+            made += node_edits(node, about)
+        for kind, new in made:
             if path:
                 changed = copy.deepcopy(value)
-                put(changed, path, new_call)
+                put(changed, path, copy.deepcopy(new))
                 yield kind, changed
             else:
-                yield kind, new_call
+                yield kind, new
+
+
+def is_function(value: ast.expr, path: Path) -> bool:
+    """Whether this part is a function that is called, or the module or object before a dot."""
+    name = path[-1][0]
+    owner = at(value, path[:-1])
+    if isinstance(owner, ast.Call) and name == "func":
+        return isinstance(at(value, path), ast.Name)
+    return isinstance(owner, ast.Attribute) and owner.attr not in ("T", "shape")
 
 
 OTHER: dict[type, list[type]] = {
@@ -520,9 +527,7 @@ def node_edits(node: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
         yield "something too many", node.left
         yield "something too many", node.right
     elif isinstance(node, ast.UnaryOp):
-        yield "sign", node.operand
-        if isinstance(node.op, ast.Invert):
-            yield "mask inverted", node.operand
+        yield "mask inverted" if isinstance(node.op, ast.Invert) else "sign", node.operand
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
         for cmp in COMPARE:
             if not isinstance(node.ops[0], cmp):

@@ -39,6 +39,8 @@ class Run:
     seen: list[Event] = field(default_factory=list)  # in the forward pass
     events: list[Event] = field(default_factory=list)  # in the backward pass
     tracer: Tracer | None = None
+    raw: dict[str, Any] = field(default_factory=dict)  # what was returned, by its own names
+    cache: Any = None
     changed: list[str] = field(default_factory=list)  # arguments changed in place
     problems: list[str] = field(default_factory=list)
     updates: bool = False  # the gradients were read from the change of the parameters
@@ -127,6 +129,10 @@ class Subject:
         roles["output"] = output
         return loss_in(call_with(self.cost, bind(self.cost, pool, roles, self.extra)))
 
+    def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Any:
+        """A cause that only this form of input can know."""
+        return None
+
     def run_backward(self, roles: dict[str, Any], pool: dict[str, Any]) -> Any:
         assert self.backward is not None
         return call_with(self.backward, bind(self.backward, pool, roles, self.extra))
@@ -189,6 +195,9 @@ class Subject:
             result, names = gradients_part(result, names)
         found, problems = named_gradients(result, names, self.values_now(before))
         run.problems += problems
+        run.cache = roles.get("cache")
+        if isinstance(result, Mapping):
+            run.raw = {k: v for k, v in flatten(result).items() if is_arraylike(v)}
         changed = {
             k: v for k, v in self.current(roles).items() if k in before and differs(before[k], v)
         }

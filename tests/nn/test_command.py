@@ -149,7 +149,9 @@ def test_derive_prints_text_latex_and_numpy(tmp_path):
     by_hand = nn.manual.L_model_backward(AL, Y, caches)
     for name, g in grads.items():
         np.testing.assert_allclose(g, by_hand[name], rtol=1e-12)
-    assert "dZ2 = (A2 - Y) / m" in run("derive", "--layers", "4,3,1", "--fused", cwd=tmp_path).stdout
+    assert (
+        "dZ2 = (A2 - Y) / m" in run("derive", "--layers", "4,3,1", "--fused", cwd=tmp_path).stdout
+    )
 
 
 @pytest.mark.parametrize("layers", ["4", "4,0,1", "4,3,2", "a,b"])

@@ -131,8 +131,7 @@ def test_hostile_archives(tmp_path):
     refused(path, "far larger than the file")
     archive(path, W_npy=good + b"more")
     refused(path, "there is more in 'W.npy'")
-    huge = member(np.zeros(3)).replace(b"(3,), }       ", b"(3000000000000,), }"[:19].ljust(14))
-    archive(path, W_npy=huge)
+    archive(path, W_npy=good.replace(b"(3,), }" + 15 * b" ", b"(3" + 15 * b"0" + b",), }"))
     refused(path)
     for text in (b"(-3,), }", b"(3", b"__import__('os').abort()"):
         archive(path, W_npy=good.replace(b"(3,), }", text.ljust(7)))
@@ -186,6 +185,4 @@ def test_check_arrays_names_the_first_difference():
     with pytest.raises(ValueError, match="x lacks a, b, c, d, e and 3 more: it was saved by"):
         files.check_arrays({}, expected, "x")
     with pytest.raises(ValueError, match="x lacks h and has i, which this model does not have"):
-        files.check_arrays(
-            {**{name: np.zeros(2) for name in "abcdefg"}, "i": 0}, expected, "x"
-        )
+        files.check_arrays({**{name: np.zeros(2) for name in "abcdefg"}, "i": 0}, expected, "x")

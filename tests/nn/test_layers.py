@@ -90,6 +90,14 @@ def test_names_follow_pytorch_and_tensors_are_numbered_by_layer():
     assert [tensor.name for tensor in named.values()] == ["W1", "b1", "W2", "b2"]
 
 
+def test_numbers_go_on_through_nested_networks_and_own_names_stay():
+    own = nn.Linear(2, 2)
+    own.W.name, own.b.name = "U", "c"
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), own, nn.Linear(2, 1))
+    names = ["W1", "b1", "W2", "b2", "U", "c", "W4", "b4"]
+    assert [tensor.name for tensor in model.parameters()] == names
+
+
 def test_parameters_are_found_in_lists_tuples_dicts_and_modules_each_once():
     class Model(nn.Module):
         def __init__(self):
@@ -195,7 +203,7 @@ def test_initializers_have_their_spread_and_are_seeded(init, std):
     assert abs(W.std() - std) <= 0.02 * std and abs(W.mean()) <= 0.02 * std
     np.testing.assert_array_equal(W, nn.Linear(300, 200, init=init, seed=3).W.data)
     if std:
-        assert np.any(W != nn.Linear(300, 200, init=init, seed=4).W.data)
+        assert np.any(nn.Linear(300, 200, init=init, seed=4).W.data != W)
 
 
 def test_a_shared_generator_gives_each_layer_other_weights():

@@ -230,10 +230,11 @@ def test_an_unknown_function_is_named() -> None:
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda x: np.sum(x, where=[True, False]), r"np\.sum with where="),
-        (lambda x: np.sum(x, dtype=np.float32), r"np\.sum with dtype="),
+        (lambda x: np.var(x, where=[True, False]), r"np\.var with where="),
+        (lambda x: np.std(x, dtype=np.float32), r"np\.std with dtype="),
         (lambda x: np.exp(x, out=np.zeros(2)), r"np\.exp cannot write.*out="),
         (lambda x: np.mean(x, out=np.zeros(())), r"np\.mean with out="),
+        (lambda x: np.sum(x, 0, None, None, True), r"np\.sum on Tensors .*by their names"),
         (lambda x: np.sum(x, 0, np.float32), r"keepdims= has to be True or False"),
         (lambda x: np.pad(x, 1, mode="mean"), r"mode='mean' is not supported"),
         (lambda x: x + "1", r"dtype <U1.*real numbers"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import both_sides, means, number_like
+from tinygrad_edu.rules.support import arr, both_sides, means, number_like
 from tinygrad_edu.tensor import Tensor
 
 add = rule("add", np.add, lambda g, out, a, b: g, lambda g, out, a, b: g, symbol="+")
@@ -54,7 +54,13 @@ fmod = rule(
 )
 
 # x times a power of two, and what is left of x beside a whole number or a power of two
-ldexp = rule("ldexp", np.ldexp, lambda g, out, x, n: np.ldexp(g, n), None)
+ldexp = rule(
+    "ldexp",
+    np.ldexp,
+    lambda g, out, x, n: np.ldexp(g, n),
+    None,
+    examples=[(arr(2, 3), np.array([2, -1, 0])), (arr(), 3)],
+)
 nextafter = rule("nextafter", np.nextafter, lambda g, out, x, y: g, None)
 
 

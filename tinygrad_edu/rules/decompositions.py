@@ -151,13 +151,13 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 @means(np.linalg.lstsq)
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, int, Any]:
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, Any]:
     """The solution with the least squares, the sums of the squares that remain, the rank of ``a``
     and its singular values."""
     s = svdvals(a)
     small = rcond if rcond is not None else np.finfo(s.dtype).eps * np.max(a.shape)
     small = 0.0 if small < 0 else float(small)
-    rank = int(np.sum(s.detach().data > small * np.max(s.detach().data)))
+    rank = np.intc(np.sum(s.detach().data > small * np.max(s.detach().data)))
     x = pinv(a, small) @ b
     over = b - a @ x
     left = sum(over * over, 0).reshape(-1)

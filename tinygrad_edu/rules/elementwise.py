@@ -206,12 +206,16 @@ _clip = rule(
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """np.clip; the gradient passes in the closed interval, beyond it to bounds that are Tensors."""
     low, high = a_min if min is None else min, a_max if max is None else max
-    least, most = (-INF, INF) if a.dtype.kind == "f" else limits(a.dtype)
-    return _clip(a, least if low is None else low, most if high is None else high)
+    if low is None or high is None:
+        least, most = limits(a.dtype)
+        low, high = (least if low is None else low), (most if high is None else high)
+    return _clip(a, low, high)
 
 
-def limits(dtype: Any) -> tuple[int, int]:
-    """The least and the greatest integer of ``dtype``."""
+def limits(dtype: Any) -> tuple[float, float]:
+    """The least and the greatest number of ``dtype``."""
+    if dtype.kind not in "iu":
+        return (-INF, INF) if dtype.kind == "f" else (False, True)
     return np.iinfo(dtype).min, np.iinfo(dtype).max
 
 

@@ -470,24 +470,22 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 @means(np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    ends = [
-        part
-        if part is None
-        else broadcast_to(array_like(part), _one_along(x, axis))
-        if np.ndim(part) == 0
-        else part
-        for part in (prepend, append)
-    ]
-    if ends != [None, None]:
-        x = concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis)
+    if prepend is not None or append is not None:
+        ends = [x if part is x else _end(part, x, axis) for part in (prepend, x, append)]
+        x = concatenate([part for part in ends if part is not None], axis)
     for _ in range(n):
         later, earlier = along(axis, x.ndim, slice(1, None)), along(axis, x.ndim, slice(None, -1))
         x = getitem(x, later) - getitem(x, earlier)
     return x
 
 
-def _one_along(x: Any, axis: int) -> tuple[int, ...]:
-    return tuple([1 if i == positive_axis(axis, x.ndim) else n for i, n in enumerate(x.shape)])
+def _end(part: Any, x: Any, axis: int) -> Any:
+    """A number at the end of ``x`` as an array of size 1 along the axis."""
+    if part is None or np.ndim(part):
+        return part
+    axis = positive_axis(axis, x.ndim)
+    shape = tuple([1 if i == axis else n for i, n in enumerate(x.shape)])
+    return broadcast_to(array_like(part), shape)
 
 
 @means(np.ediff1d)
@@ -528,8 +526,8 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    start, stop = array_like(start), array_like(stop)
-    kind = np.result_type(start.dtype, stop.dtype, np.float16)
+    kind = np.result_type(start, stop, float(num))
+    start, stop = (x if hasattr(x, "ndim") else np.asarray(x, kind) for x in (start, stop))
     span = stop - start
     parts = np.linspace(0, 1, num, endpoint, dtype=kind).reshape(-1, *[1] * span.ndim)
     result = moveaxis(start + span * parts, 0, axis)
@@ -621,7 +619,8 @@ def _slope(f: Any, axis: int, step: Any, edge_order: int) -> Any:
     if edge_order == 2:
         bend = (secant[..., 1:] - secant[..., :-1]) / (before + after)
         first, last = first - bend[..., :1] * step[:1], last + bend[..., -1:] * step[-1:]
-    return moveaxis(concatenate([first, inside, last], -1), -1, axis)
+    slope = moveaxis(concatenate([first, inside, last], -1), -1, axis)
+    return slope if slope.dtype == f.dtype else slope.astype(f.dtype)
 
 
 @means(np.apply_along_axis)
