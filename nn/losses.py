@@ -11,17 +11,19 @@ import tinygrad_edu as tg
 from nn.manual import inside_0_1
 from nn.textbook import one_hot
 from tinygrad_edu import Tensor, rule
+from tinygrad_edu.rules.support import arr
 
 # A numerical guard, no part of the model: its derivative is that of the probability itself.
 guarded = rule("inside_0_1", inside_0_1, lambda g, out, A: g, domain=(0.01, 0.99))
 
-# The loss of one example, -(Y log A + (1 - Y) log(1 - A)) with A = sigmoid(Z), in terms of Z: exact
-# for Z of any size, and its derivative is the course's dZ = A - Y.
-logistic_loss = rule(
-    "logistic_loss",
-    lambda Z, Y: np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z))),
-    lambda g, out, Z, Y: g * (tg.sigmoid(Z) - Y),
-    lambda g, out, Z, Y: -g * Z,
+# The mean of -(Y log A + (1 - Y) log(1 - A)) with A = sigmoid(Z), in terms of Z: exact for Z of any
+# size, and its derivative is the course's dZ = A - Y, with the 1/m of the mean.
+logistic_cost = rule(
+    "logistic_cost",
+    lambda Z, Y: np.mean(np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z)))),
+    lambda g, out, Z, Y: g / Z.size * (tg.sigmoid(Z) - Y),
+    lambda g, out, Z, Y: -g / Z.size * Z,
+    examples=[(arr(1, 4), arr(1, 4)), (arr(3), arr(3))],
 )
 
 
@@ -50,7 +52,7 @@ def binary_cross_entropy_with_logits(ZL: Any, Y: Any) -> Tensor:
     >>> round(cost.item(), 6), ZL.grad.round(6)
     (500.063464, array([[-0.059601, -0.5     ]]))
     """
-    return np.mean(logistic_loss(ZL, _like(Y, "Y", ZL, "ZL")))
+    return logistic_cost(ZL, _like(Y, "Y", ZL, "ZL"))
 
 
 def cross_entropy(logits: Any, labels: Any, axis: int) -> Tensor:
@@ -71,7 +73,7 @@ def cross_entropy(logits: Any, labels: Any, axis: int) -> Tensor:
     T = labels if hasattr(labels, "shape") else np.asarray(labels)
     if T.shape != logits.shape:
         T = one_hot(getattr(T, "data", T), logits.shape, axis, logits.dtype)
-    return -np.sum(T * tg.log_softmax(logits, axis)) / (logits.size // logits.shape[axis])
+    return -(T * tg.log_softmax(logits, axis)).sum() / (logits.size // logits.shape[axis])
 
 
 def mean_squared_error(A: Any, Y: Any) -> Tensor:
@@ -81,7 +83,7 @@ def mean_squared_error(A: Any, Y: Any) -> Tensor:
     2.0
     """
     difference = A - _like(Y, "Y", A, "A")
-    return np.mean(difference * difference)
+    return (difference * difference).mean()
 
 
 def l2_penalty(weights: Iterable[Any] | Mapping[str, Any], strength: float) -> Tensor:

@@ -144,7 +144,7 @@ class Expression:
 
     @property
     def dtype(self) -> Any:
-        return self.value.dtype
+        return np.asarray(self.value).dtype
 
     @property
     def T(self) -> Expression:
@@ -444,8 +444,8 @@ def is_call(x: Any, function: Any) -> bool:
 
 
 def fills(x: Any, *others: Any) -> bool:
-    """Whether ``x`` alone has the shape (and dtype) that it has together with the others."""
-    if not isinstance(x, Expression):
+    """Whether ``x`` alone is what it is together with the others: in shape, and no truth value."""
+    if not isinstance(x, Expression) or x.dtype.kind == "b":
         return False
     shapes = [np.shape(value_of(o)) for o in others]
     return np.broadcast_shapes(np.shape(x.value), *shapes) == np.shape(x.value)

@@ -274,5 +274,5 @@ def explained(error: Exception, entry: Rule, inputs: Sequence[Any]) -> Exception
     elif "broadcast" in str(error):
         advice = ": the shapes cannot be broadcast, sizes have to be equal or 1, axis by axis"
     else:
-        advice = f": {error}"
+        advice = ": " + str(error).rstrip(".")
     return type(error)(f"{entry.name} of {who}{advice}.")

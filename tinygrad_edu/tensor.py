@@ -326,7 +326,12 @@ class Tensor:
         return bool(self._data)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
+        if spec and self.ndim:
+            raise TypeError(
+                f"the format {spec!r} is for one number, but {self.describe()} has shape {self.shape}:"
+                " format its elements, or t.detach().data with np.array2string."
+            )
+        return format(self.item(), spec) if spec else str(self)
 
     def __contains__(self, x: Any) -> bool:
         return bool((self == x).any())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,18 @@ def gradients(
 
 def chosen(args: tuple[Any, ...], argnums: int | Sequence[int]) -> list[int]:
     """The arguments meant by ``argnums``, as positions from 0."""
-    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    try:
+        numbers = [index(i) for i in (argnums if hasattr(argnums, "__iter__") else [argnums])]
+    except TypeError:
+        raise TypeError(f"argnums= is an integer or several, but came as {argnums!r}.") from None
     for i in numbers:
         if not -len(args) <= i < len(args):
             raise IndexError(
-                f"argnums={i}, but the function was called with {len(args)} positional arguments:"
-                f" choose from 0 to {len(args) - 1}."
+                f"argnums={i}, but the function was called with {len(args)} arguments by position"
+                + (f": choose from 0 to {len(args) - 1}." if args else ".")
             )
+    if not numbers:
+        raise ValueError(f"argnums={argnums!r} names no argument to differentiate by.")
     return [i % len(args) for i in numbers]
 
 
@@ -161,7 +167,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         value, inputs, inside = call(f, args, numbers, **kwargs)
         value = scalar(value, f, transformed.__name__)
         found = pulled(value, inputs, None, inside)
-        result = found[0] if isinstance(argnums, int) else tuple(found)
+        result = tuple(found) if hasattr(argnums, "__iter__") else found[0]
         return (value if inside else value.item()), result
 
     transformed.__name__ = f"value_and_grad({getattr(f, '__name__', 'f')})"

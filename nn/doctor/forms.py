@@ -14,7 +14,17 @@ import numpy as np
 
 from nn.doctor.examine import Examination, difference, place_of, put_place, relative
 from nn.doctor.experiment import Experiment, Probe, labels_like, random_like, same_shapes
-from nn.doctor.naming import bind, call_with, flatten, label, parameter_meant
+from nn.doctor.naming import (
+    Unbound,
+    bind,
+    call_with,
+    flatten,
+    label,
+    parameter_meant,
+    rebuild,
+    source_tree,
+    walk_own,
+)
 from nn.doctor.reference import find_truth
 from nn.doctor.report import CONVENTION, MISSING, NAN, OK, SHAPE, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
@@ -29,7 +39,7 @@ from nn.doctor.subject import (
     put,
 )
 from nn.doctor.twin import Factor
-from tinygrad_edu import Tensor
+from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.formulas import history
 
 Function = Callable[..., Any]
@@ -276,22 +286,26 @@ class Local(Subject):
 
     def __init__(self, layer: Any, x: Any, dout: Any, target: Any = None):
         self.layer, self.dout, self.target = layer, dout, target
+        self.inputs = {"x": x}
+        if isinstance(x, tuple):
+            self.inputs = dict(zip(argument_names(layer.forward), x))
         params = {f"self.{k}": v for k, v in parameters_in(layer).items()}
         params = {k: v for k, v in params.items() if np.size(v) and is_used(layer, k)}
-        super().__init__({"x": x, **params}, None, None)
-        self.params = {"x": np.asarray(x, float), **params}
+        own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
+        super().__init__({**own, **params}, None, None)
+        self.params = {**own, **params}
 
     def with_values(self, values: Mapping[str, Any]) -> Any:
         layer = copy.deepcopy(self.layer)
         for k, v in values.items():
-            if k != "x":
+            if k not in self.inputs:
                 put(layer, k.removeprefix("self."), v)
         return layer
 
     def ahead(self, layer: Any, values: Mapping[str, Any]) -> Any:
         if self.target is not None:
             return layer.forward(values["x"], self.target)
-        return layer.forward(values["x"])
+        return layer.forward(*[values[k] for k in self.inputs])
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         layer = self.with_values(values)
@@ -330,10 +344,11 @@ class Local(Subject):
         return run
 
     def take(self, run: Run, result: Any, layer: Any, before: dict[str, Any]) -> None:
-        first = result[0] if isinstance(result, tuple | list) and len(result) else result
-        if first is not None:
-            run.gradients["dx"] = np.asarray(first)
-        own = {k: v for k, v in before.items() if k != "x"}
+        several = isinstance(result, tuple | list) and len(result) >= len(self.inputs)
+        for k, g in zip(self.inputs, result if several else (result,)):
+            if g is not None:
+                run.gradients[f"d{k}"] = np.asarray(g)
+        own = {k: v for k, v in before.items() if k not in self.inputs}
         found = parameters_in(layer, gradients=True)
         names = {k.removeprefix("self."): k for k in own}
         for path, value in found.items():
@@ -347,6 +362,28 @@ class Local(Subject):
         if isinstance(result, tuple | list) and len(result) == 1 + len(own):
             for k, g in zip(own, result[1:]):
                 run.gradients.setdefault(f"d{k}", np.asarray(g))
+
+    def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Cause | None:
+        """The usual mistakes with the slope of an activation."""
+        if name != "dx" or self.dout is None or np.shape(self.dout) != np.shape(values[0]):
+            return None
+        points = [p.params["x"] for p in trial.experiment.probes]
+        found = [
+            pair_truth(self.with_values(p.params).forward, x, self.dout)
+            for p, x in zip(trial.experiment.probes, points)
+        ]
+        if any(f is None for f in found):
+            return None
+        ups = [self.dout, self.dout]
+        return pair_cause(type(self.layer).__name__, "dx", values, rights, found, points, ups, True)
+
+
+def argument_names(method: Function) -> list[str]:
+    return [
+        p.name
+        for p in inspect.signature(method).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
 
 
 def is_used(layer: Any, name: str) -> bool:
@@ -393,6 +430,15 @@ def check_layers(
         report.problem = "X is missing: pass an input of the first layer."
         return report
     rng = np.random.default_rng(3)
+    if isinstance(X, tuple):
+        several = tuple(np.asarray(x, float) for x in X)
+        out, failure = attempt(lambda: copy.deepcopy(layers[0]).forward(*map(np.array, several)))
+        if failure:
+            report.problem = f"{layer_names(layers)[0]}.forward failed: {failure.sentence}."
+            return report
+        dout = rng.normal(size=np.shape(out))
+        report.parts = [examine_local(Local(layers[0], several, dout), layer_names(layers)[0])]
+        return report
     X = np.asarray(X)
     x = rng.normal(size=X.shape)
     names = layer_names(layers)
@@ -448,12 +494,10 @@ def examine_local(subject: Local, title: str) -> Report:
     """Two probes for one layer."""
     examination = Examination(subject, title)
     failures: list[str] = []
-    base = same_shapes(subject.params, None, None, 1, 1) if False else local_probes(subject)
-    trial = examination.attempt(base, failures)
+    trial = examination.attempt(local_probes(subject), failures)
     if trial is None:
         examination.report.problem = failures[0] if failures else "it could not be run."
         return examination.report
-    examination.local = True  # type: ignore[attr-defined]
     examination.judge([trial])
     return examination.report
 
@@ -463,11 +507,13 @@ def local_probes(subject: Local) -> Experiment:
     for seed in (21, 22):
         rng = np.random.default_rng(seed)
         values = {k: random_like(v, rng) for k, v in subject.params.items()}
-        values["x"] = rng.normal(size=np.shape(subject.params["x"]))
+        for k, v in subject.inputs.items():
+            values[k] = rng.normal(size=np.shape(v))
         if subject.target is not None and positive(subject.params["x"]):
             e = np.exp(values["x"])
             values["x"] = e / e.sum(axis=-1, keepdims=True)
-        probes.append(Probe(values, None, None, len(values["x"])))
+        first = next(iter(subject.inputs))
+        probes.append(Probe(values, None, None, len(np.atleast_1d(values[first]))))
     return Experiment("the layer by itself", (probes[0], probes[1]), 1)
 
 
@@ -675,9 +721,10 @@ def place(cause: Cause, g: Function) -> None:
 
 
 def pair_cause(
-    f: Function, name: str, given: Any, rights: Any, found: Any, points: Any, ups: Any, pulls: bool
+    f: Any, name: str, given: Any, rights: Any, found: Any, points: Any, ups: Any, pulls: bool
 ) -> Cause | None:
     """The known mistakes with a slope."""
+    what = f if isinstance(f, str) else label(f)
     fits: list[tuple[str, str]] = []
 
     def try_out(kind: str, says: str, make: Function) -> None:
@@ -718,15 +765,21 @@ def pair_cause(
     try_out("mask inverted", "the mask is inverted", lambda x, a, s: 1.0 * (x <= 0))
     try_out("mask always true", "the mask is always true", lambda x, a, s: 1.0 * (a >= 0))
     try_out("derivative twice", "the derivative is multiplied in twice", lambda x, a, s: s * s)
+    for kind, f_of_value in (("sigmoid", lambda a: a * (1 - a)), ("tanh", lambda a: 1 - a**2)):
+        try_out(
+            "another activation",
+            f"it is the derivative of {kind} as of its value, not of {what}",
+            lambda x, a, s, d=f_of_value: d(a),
+        )
     for activation, slope in slopes.items():
         try_out(
             "another activation",
-            f"it is the derivative of {activation}, not of {label(f)}",
+            f"it is the derivative of {activation}, not of {what}",
             lambda x, a, s, d=slope: d(x),
         )
         try_out(
             "derivative at A",
-            f"it is the derivative of {activation} at {label(f)}(x) instead of x",
+            f"it is the derivative of {activation} at {what}(x) instead of x",
             lambda x, a, s, d=slope: d(a),
         )
     if pulls:
@@ -830,8 +883,11 @@ def failed_update(
     says = f"the update stops with {type(failure.error).__name__}: {failure.error}"
     kind = type(failure.error).__name__
     fix = ""
-    if isinstance(failure.error, KeyError) and len(done) == len(flat):
+    whole_loop = one_layer_too_many(failure, len(flat) // 2)
+    if isinstance(failure.error, KeyError) and (whole_loop or len(done) == len(flat)):
         kind = "loop over len(parameters)"
+        loop = whole_loop or failure.line
+        failure = failure._replace(line=loop)
         says += (
             f", after all {len(flat) // 2} layers were updated: len(parameters) counts the W and the b "
             "of each layer, so the loop runs twice as far as there are layers"
@@ -856,6 +912,18 @@ def failed_update(
     )
     report.rows += [Verdict(k, OK if k in done else MISSING) for k in flat]
     return report
+
+
+def one_layer_too_many(failure: Any, L: int) -> int | None:
+    """The line with ``len(parameters)``, where the missing key is that of layer L + 1."""
+    if not re.fullmatch(rf"'[A-Za-z_]*{L + 1}'", str(failure.error)) or failure.frame is None:
+        return None
+    lines = linecache.getlines(failure.file)
+    start = failure.frame.f_code.co_firstlineno
+    for number in range(start, failure.line + 1):
+        if number <= len(lines) and re.search(r"len\(\w+\)(?!\s*//)", lines[number - 1]):
+            return number
+    return None
 
 
 def judge_update(report: Report, name: str, runs: Any) -> str:
@@ -956,7 +1024,9 @@ def group_updates(
         )  # fmt: skip
         place(cause, update)
         before, _, after, _, _, _, tracer = runs[0]
-        where = place_of(np.asarray(after[names[0]]), tracer.events, "") if names[0] in after else None
+        where = (
+            place_of(np.asarray(after[names[0]]), tracer.events, "") if names[0] in after else None
+        )
         if where is not None and differs(before[names[0]], after[names[0]]):
             put_place(cause, where)
         elif kind == "not updated":

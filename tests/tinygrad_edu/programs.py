@@ -19,7 +19,7 @@ STEP = st.tuples(*[st.integers(0, 999)] * 4)
 PROGRAM = st.tuples(
     st.lists(st.integers(0, len(SHAPES) - 1), min_size=1, max_size=4),
     st.integers(0, 2**31 - 1),
-    st.lists(STEP, min_size=2, max_size=30),
+    st.integers(2, 30).flatmap(lambda n: st.lists(STEP, min_size=n, max_size=n)),
 )
 
 
@@ -204,6 +204,7 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
     The values are computed along the way, to keep them small and away from near ties.
     """
     pool = list(arrays)
+    usable = list(range(len(pool)))  # big values are only used through a tanh
     chosen = []
 
     def append(name: str, places: list[int], option: int) -> None:
@@ -215,10 +216,9 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
         operands, fit, _ = OPERATIONS[name]
         # half of the operands are recent ones, so that programs get deep
         places = [
-            len(pool) - 1 - choice % min(len(pool), 4 + choice % 5) for choice in (first, second)
-        ]
-        places = places[:operands]
-        for other in range(len(pool)):  # until the shapes fit
+            usable[-1 - choice % min(len(usable), 4 + choice % 5)] for choice in (first, second)
+        ][:operands]
+        for other in usable:  # until the shapes fit
             shapes = [pool[i].shape for i in places]
             if fit(*shapes):
                 break
@@ -228,8 +228,9 @@ def steps(program: Any, arrays: list[np.ndarray]) -> list[tuple[str, list[int], 
         if near_tie(name, option, [pool[i] for i in places]):
             raise RejectedError
         append(name, places, option)
-        if np.max(np.abs(pool[-1])) > 50:
+        if np.max(np.abs(pool[-1])) > 20:
             append("tanh", [len(pool) - 1], 0)
+        usable.append(len(pool) - 1)
     if not chosen:
         raise RejectedError
     return chosen

@@ -191,6 +191,7 @@ cases(
     multiply_outer=(lambda a, b: np.multiply.outer(a, b), (3,), M),
     median=(lambda a: np.median(a) + np.median(a, axis=0), (3, 4)),
     quantile=(lambda a: np.quantile(a, 0.3, axis=0) + np.percentile(a, 60), (4, 3)),
+    median_of_nothing=(lambda a: np.median(a, axis=1), (0, 3)),
     quantiles=(lambda a: np.quantile(a, [0.25, 0.8], axis=1), M),
     cov=(lambda a: np.cov(a) + np.corrcoef(a), M),
     trapezoid=(lambda a: np.trapezoid(a) + np.trapezoid(a, dx=0.5, axis=1), M),
@@ -551,6 +552,8 @@ cases(
     fill_diagonal_wrap=(changed(lambda x, b: np.fill_diagonal(x, b, True)), (7, 2), ()),
     fill_diagonal_cube=(changed(lambda x, b: np.fill_diagonal(x, b)), (2, 2, 2), ()),
     fill=(changed(lambda x, b: x.fill(b) if tensor(x) else x.fill(b.item())), M, ()),
+    add_at=(changed(lambda x, b: np.add.at(x, ([0, 1, 0], [2, 2, 2]), b)), M, (3,)),
+    add_at_rows=(changed(lambda x, b: np.add.at(x, [1, 1], b)), M, ()),
     sort_itself=(changed(lambda x, b: x.sort(axis=0)), M, ()),
     partition_itself=(changed(lambda x, b: x.partition(2)), (3, 4), ()),
 )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.reductions import max, min, norm_rule, sum
+from tinygrad_edu.rules.reductions import floating, max, min, norm_rule, sum
 from tinygrad_edu.rules.shapes import matrix_transpose, moveaxis, ravel
 from tinygrad_edu.rules.support import arr, means, positive_axes, true_or_false
 
@@ -341,6 +341,7 @@ if hasattr(np.linalg, "svdvals"):
 @means(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """np.linalg.norm; the gradient of the Euclidean norm at the zero vector is 0."""
+    x = floating(x)
     if axis is None and ord is None:
         return norm_rule(x, None, true_or_false(keepdims))
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)

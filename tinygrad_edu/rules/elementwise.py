@@ -181,11 +181,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 @means(np.maximum)
 def maximum(a: Any, b: Any) -> Any:
     """np.maximum; against the number 0 it is relu, whose derivative at 0 is 0."""
-    if b.__class__ in (int, float) and b == 0:
+    if b.__class__ in (int, float) and b == 0 and _keeps_dtype(a, b):
         return relu(a)
-    if a.__class__ in (int, float) and a == 0:
+    if a.__class__ in (int, float) and a == 0 and _keeps_dtype(b, a):
         return relu(b)
     return _maximum(a, b)
+
+
+def _keeps_dtype(x: Any, zero: Any) -> bool:
+    return zero.__class__ is int or getattr(x, "dtype", ZERO.dtype).kind == "f"
 
 
 _clip = rule(

@@ -351,6 +351,16 @@ def put_method(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
     put(x, indices, values, mode)
 
 
+@means((np.add, "at"))
+def add_at(a: Any, indices: Any, b: Any) -> None:
+    """a[indices] += b, but a place that is named twice gets both."""
+    x = _writable(a, "np.add.at")
+    parts = parts_of(indices)
+    b = b if hasattr(b, "ndim") else np.asarray(b, x.dtype)
+    b = np.broadcast_to(b, x.detach().data[_plain(parts)].shape)
+    x[...] = x + scatter(b, x.shape, *parts)
+
+
 @means(method="fill")
 def fill(x: Any, value: Any) -> None:
     x[...] = value

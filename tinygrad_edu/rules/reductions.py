@@ -36,6 +36,13 @@ ALONG_AXIS = [(arr(4), 0), (arr(3, 4), 1), (arr(2, 3, 2), 1), (arr(3, 0), 1)]
 
 # --- sums -----------------------------------------------------------------------------------------
 
+
+def _mean_of(x: Any, axis: Any, keepdims: bool) -> Any:
+    if x.dtype == np.float16:  # which a sum leaves soon; NumPy adds in float32
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return x.sum(axis=axis, keepdims=keepdims) / count(x, axis)
+
+
 _sum = rule(
     "sum",
     lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims),
@@ -45,7 +52,7 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims) / count(x, axis),
+    lambda x, axis, keepdims: _mean_of(x, axis, keepdims),
     lambda g, out, x, axis, keepdims: broadcast_to(
         kept(g, x, axis, keepdims) / count(x, axis), x.shape
     ),
@@ -74,6 +81,11 @@ def chosen(
     return x if where is None or where is True else np.where(where, x, x.dtype.type(neutral))
 
 
+def floating(x: Any) -> Any:
+    """``x``; whole numbers as float64."""
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 @means(np.sum, method="sum")
 def sum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
     if options:
@@ -89,6 +101,7 @@ def mean(
     if dtype is not None:
         x = x.astype(dtype)
     if where is not True:
+        x = floating(x)
         mask = where if isinstance(where, Tensor) else np.asarray(where, bool)
         many = np.sum(np.broadcast_to(mask, x.shape), axis=axis, keepdims=keepdims)
         return sum(x, axis, keepdims, where=mask) / many.astype(x.dtype)
@@ -454,9 +467,10 @@ def quantile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return np.stack([quantile(x, np.float64(one), axis, keepdims) for one in q])
     if not 0 <= q <= 1:
         raise ValueError(f"a quantile lies between 0 and 1, but q came as {q!r}.")
+    x = floating(x)
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
     rest = [n for i, n in enumerate(x.shape) if i not in axes]
-    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, -1]))
+    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, count(x, axes)]))
     place = (q if isinstance(q, np.generic) else float(q)) * (ordered.shape[-1] - 1)
     low, part = int(place), place - int(place)
     result = ordered[..., low]
@@ -479,9 +493,10 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @means(np.nanmedian)
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    x = floating(x)
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
     rest = [n for i, n in enumerate(x.shape) if i not in axes]
-    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, -1]))
+    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, count(x, axes)]))
     many = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)  # those that are nan come last
     low, high = (
         np.take_along_axis(ordered, np.clip(k, 0, None), axis=-1)[..., 0]
@@ -557,7 +572,7 @@ def log_softmax(x: Any, axis: Any) -> Any:
 
 
 means((np.logaddexp, "reduce"))(
-    lambda x, axis=0, keepdims=False: logsumexp(x, axis, keepdims)  # as NumPy has it
+    lambda x, axis=0, keepdims=False: logsumexp(floating(x), axis, keepdims)  # as NumPy has it
 )
 
 # --- constants: which one, how many, whether ------------------------------------------------------

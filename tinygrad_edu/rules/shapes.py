@@ -475,7 +475,8 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         x = concatenate([part for part in ends if part is not None], axis)
     for _ in range(n):
         later, earlier = along(axis, x.ndim, slice(1, None)), along(axis, x.ndim, slice(None, -1))
-        x = getitem(x, later) - getitem(x, earlier)
+        step = np.not_equal if x.dtype == bool else np.subtract
+        x = step(getitem(x, later), getitem(x, earlier))
     return x
 
 

@@ -71,6 +71,11 @@ def layers(room: dict[str, Any]) -> Report:
     )
 
 
+def product(room: dict[str, Any]) -> Report:
+    rng = np.random.RandomState(0)
+    return doctor.check_layers([room["Mul"]()], None, (rng.randn(3, 2), rng.randn(3, 2)))
+
+
 def step(room: dict[str, Any]) -> Report:
     rng = np.random.RandomState(1)
     params = {
@@ -96,6 +101,7 @@ RIGHT = {
     "dropout": (p.DROPOUT, dropout),
     "network": (p.CLASS, network),
     "layers": (p.LAYERS, layers),
+    "product": (p.LAYERS, product),
     "step": (p.STEP, step),
     "sigmoid pair": (p.PAIRS, pair("sigmoid", "sigmoid_prime")),
     "relu pair": (p.PAIRS, pair("relu", "relu_derivative")),
