@@ -573,6 +573,7 @@ class Examination:
         self.marks = found.marks
         fine: list[float] = [m.error for m in found.marks if m.seen and not m.unexplained]
         groups: list[tuple[Cause, list[Mark]]] = []
+        swapped = caches_exchanged(found.marks)
         for mark in found.marks:
             name = "d" + theirs[mark.name[1:]] if mark.name[1:] in theirs else mark.name
             verdict = self.mark_verdict(mark, name, trial, found)
@@ -582,6 +583,13 @@ class Examination:
             if mark.causes:
                 wrong = True
                 cause = self.cause(mark, name, trial, twin, theirs)
+                if mark.name in swapped:
+                    layer, other = swapped[mark.name]
+                    cause.kind, cause.alternatives = "cache of another layer", []
+                    cause.says = (
+                        f"layer {layer} is computed backward with the cache of layer {other}"
+                    )
+                    cause.fix = f"give layer {layer} its own cache"
                 for other, marks in groups:
                     if alike(other, cause, marks[0], mark):
                         marks.append(mark)
@@ -596,7 +604,8 @@ class Examination:
                 report.rows.append(trial.verdicts[name])
         for cause, marks in groups:
             if len(marks) > 1:
-                cause.says += "; the same in " + ", ".join(cause.quantity.split(", ")[1:])
+                if cause.kind != "cache of another layer":
+                    cause.says += "; the same in " + ", ".join(cause.quantity.split(", ")[1:])
             error = max([*fine, 0.0])
             rest = len([1 for g, _ in groups if g is not cause])
             alone = not rest and not report.unexplained
@@ -894,6 +903,41 @@ def wrong_keys(report: Report, trial: Trial) -> bool:
     return bool(found)
 
 
+def caches_exchanged(marks: Sequence[Mark]) -> dict[str, tuple[int, int]]:
+    """Quantities of a layer that were all computed with what another layer's cache holds.
+
+    The cache of layer k holds its input, its W and its Z. By quantity: the layer, the other layer.
+    """
+    owners: dict[int, list[tuple[str, set[int]]]] = {}
+    for mark in marks:
+        if not mark.causes or mark.name[1] not in "ZWA":
+            continue
+        layer = int(mark.name[2:]) + (mark.name[1] == "A")
+        own = mark.formula.symbols()
+        found = {
+            k
+            for change in mark.causes
+            for s in change.formula.symbols() - own
+            if (k := owner_of(s)) not in (None, layer)
+        }
+        owners.setdefault(layer, []).append((mark.name, found))  # type: ignore[arg-type]
+    result = {}
+    for layer, parts in owners.items():
+        common = set.intersection(*(found for _, found in parts))
+        if len(parts) > 1 and len(common) == 1:
+            result |= {name: (layer, next(iter(common))) for name, _ in parts}
+    return result
+
+
+def owner_of(symbol: str) -> int | None:
+    """The layer whose cache holds this array."""
+    if symbol == "X":
+        return 1
+    if symbol[0] in "ZWb" and symbol[1:].isdigit():
+        return int(symbol[1:])
+    return int(symbol[1:]) + 1 if symbol[0] == "A" and symbol[1:].isdigit() else None
+
+
 def cache_too_short(report: Report, trial: Trial) -> bool:
     """A list of caches with fewer entries than there are layers."""
     cache = trial.runs[0].cache
@@ -926,6 +970,8 @@ def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:
     """Whether two marks show one mistake: in a formula that two layers, or dW and db, share."""
     if a.kind != b.kind:
         return False
+    if a.kind == "cache of another layer" and a.says == b.says:
+        return True
     letters = {first.name[1], second.name[1]}
     same_line = a.line is not None and a.line == b.line
     return same_line or (len(letters) == 1 and a.line is None and b.line is None)

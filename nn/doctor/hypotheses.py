@@ -387,7 +387,7 @@ def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
         (
             "W not transposed",
             f"{name} multiplies with {W} where the formula has its transpose",
-            lambda: formula.substitute({W: room[W].T}),
+            lambda: with_W_flipped(room, layer + 1),
         ),
         ("W missing", f"{name} is {dZ} itself: {W} is missing", lambda: room[dZ] * 1.0),
         (
@@ -409,6 +409,18 @@ def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
                 lambda: formula.substitute({dZ: room[dA]}),
             )
         )
+
+
+def with_W_flipped(room: Room, layer: int) -> Any:
+    """dA of the layer before ``layer``, with W transposed where it should not be, or not where it
+    should."""
+    W, dZ = room[f"W{layer}"], room[f"dZ{layer}"]
+    return {
+        "W @ A": lambda: W @ dZ,
+        "A @ W": lambda: dZ @ W,
+        "A @ W.T": lambda: dZ @ W.T,
+        "W.T @ A": lambda: W.T @ dZ,
+    }[room.twin.layers[layer - 1].product]()
 
 
 def other_costs(name: str, formula: Any, room: Room, A: Any) -> Iterator[Change]:

@@ -165,12 +165,14 @@ class Peel:
 
     def explain(self, block: list[str], state: State) -> list[State]:
         options = self.with_traced(block, state)
-        for budget in (0, 1, 2):
+        for budget in (0, 1, 2, 3):
+            if budget == 3:  # only where nothing is hidden, or it would take too long
+                options = [o for o in options if all(n in o for n in block if n[1] in "ZAH")]
             found = [s for o in options for s in self.search(block, state, o, budget)]
             if found:
                 best = min(s.cost for s in found)
                 return [s for s in found if s.cost <= best + 0.3]
-        return [s for o in options[:1] for s in self.give_up(block, state, o)]
+        return list(self.give_up(block, state, (options or self.with_traced(block, state))[0]))
 
     def with_traced(self, block: list[str], state: State) -> list[dict[str, Pair]]:
         """The observed quantities; with hidden ones that were seen being assigned, if there are.

@@ -26,7 +26,7 @@ TABLE: list[Mistake] = [
     Mistake("course", 'grads["dA" + str(l + 1)], current_cache, "relu")',
             'grads["dA" + str(l + 1)], current_cache, "sigmoid")', "another activation"),
     Mistake("course update", "    parameters = dict(parameters)\n", "", "note:caller's"),
-    Mistake("product", "self.x = x\n        self.y = y", "self.x = y\n        self.y = y", "another name*|another attribute"),
+    Mistake("product", "self.x = x\n        self.y = y", "self.x = y\n        self.y = y", "swapped|another name*|another attribute"),
     Mistake("layers", "dx = dout.copy()\n", "dx = dout\n", "note:in place"),
     Mistake("layers", "np.dot(dout, self.W.T)", "np.dot(dout, self.W)", "transpose missing"),
     Mistake("layers", "self.db = np.sum(dout, axis=0)", "self.db = np.sum(dout, axit=0)", "TypeError|axis or keepdims"),
@@ -78,8 +78,7 @@ TABLE: list[Mistake] = [
     Mistake("rows", "da1 = dz2 @ W2.T", "da1 = dz2 @ W2", "transpose missing|W not transposed"),
     Mistake("network", "delta1 = (delta2 @ self.W2.T)", "delta1 = (delta2 @ self.W2)", "transpose missing|W not transposed"),
     Mistake("network", "self.dW1 = self.X.T @ delta1", "self.dW1 = delta1.T @ self.X", "transposed"),
-    Mistake("step", "dh = dout @ W2.T", "dh = dout * W2.T", "?"),
-    Mistake("step", "dW2 = h.T @ dout", "dW2 = (X @ W1 + b1).T @ dout", "operand of dW|another name|*"),
+    Mistake("step", "dW2 = h.T @ dout", "dW2 = (X @ W1 + b1).T @ dout", "operand of dW"),
     # --- the activation's derivative
     Mistake("course", "dZ[Z <= 0] = 0", "dZ[Z > 0] = 0", "mask inverted|another comparison"),
     Mistake("course", "    dZ[Z <= 0] = 0\n    return dZ", "    return dZ", "derivative missing"),
@@ -104,8 +103,8 @@ TABLE: list[Mistake] = [
     Mistake("network", "* self.a1 * (1 - self.a1)", "* self.z1 * (1 - self.z1)", "sigmoid's slope"),
     Mistake("network", "* self.a1 * (1 - self.a1)", "", "derivative missing"),
     Mistake("layers", "dx[self.mask] = 0", "dx[~self.mask] = 0", "mask inverted"),
-    Mistake("layers", "return dout * self.out * (1 - self.out)", "return dout * self.out", "*factor missing"),
-    Mistake("layers", "return dout * self.out * (1 - self.out)", "return self.out * (1 - self.out)", "*factor missing"),
+    Mistake("layers", "return dout * self.out * (1 - self.out)", "return dout * self.out", "value for slope|sigmoid's slope"),
+    Mistake("layers", "return dout * self.out * (1 - self.out)", "return self.out * (1 - self.out)", "upstream missing"),
     Mistake("layers", "return dout * self.out * (1 - self.out)", "return dout * (1 - self.out ** 2)", "*"),
     Mistake("step", "dz = dh * (1 - h ** 2)", "dz = dh", "derivative*"),
     Mistake("step", "dz = dh * (1 - h ** 2)", "dz = dh * (1 - h)", "tanh's slope|another name|*"),
@@ -186,5 +185,6 @@ RIGHT_BUT_DIFFERENT: list[tuple[str, str, str]] = [
     ("rows", "return dW1, db1, dW2, db2", "return dW2, db2, dW1, db1"),
     ("network", "delta2 = 2 * (self.out - y) / (m * n)", "delta2 = (self.out - y) / m"),
     ("network", "return np.mean((self.out - y) ** 2)", "return 0.5 * np.sum((self.out - y) ** 2)"),
+    ("step", "dh = dout @ W2.T", "dh = dout * W2.T"),  # one output: the same
     ("network", "    def backward(self, y):\n", "    def backward(self, y, lr=0.1):\n"),
 ]
