@@ -209,8 +209,8 @@ def two_layer_model(
 
     >>> X = np.array([[-2.0, -1.0, 1.0, 2.0]])
     >>> parameters, costs = two_layer_model(X, [0, 0, 1, 1], [1, 3, 1], 0.5, 1)
-    >>> [round(cost, 4) for cost in costs]
-    [0.6931]
+    >>> [round(cost, 3) for cost in costs]
+    [0.693]
     """
     dims = check_two_layers(layers_dims)
     model = LLayerModel(dims, parameters=manual.initialize_parameters(*dims))

@@ -590,6 +590,10 @@ class Examination:
                         f"layer {layer} is computed backward with the cache of layer {other}"
                     )
                     cause.fix = f"give layer {layer} its own cache"
+                    where = place_of(mark.value[0], trial.runs[0].events, mark.name)
+                    if where is not None and where.callers:
+                        function, line = where.callers[-1]
+                        put_place(cause, where._replace(function=function, line=line))
                 for other, marks in groups:
                     if alike(other, cause, marks[0], mark):
                         marks.append(mark)

@@ -182,7 +182,7 @@ class Peel:
         observed = {n: self.observed[n] for n in block if n in self.observed}
         hidden = [n for n in block if n not in observed]
         dZ = next((n for n in hidden if n[1] == "Z"), None)
-        right = self.chain(hidden, state) if dZ is not None and self.traced else None
+        right = self.chain(block, observed, state) if dZ is not None and self.traced else None
         if dZ is None or right is None:
             return [observed]
         followers = [n for n in block if n in observed and n[1] in "Wb" and n[2:] == dZ[2:]]
@@ -240,11 +240,15 @@ class Peel:
                     return True
         return False
 
-    def chain(self, names: list[str], state: State) -> dict[str, Pair] | None:
-        """The right values of these quantities from what the learner had before them."""
+    def chain(
+        self, block: list[str], observed: Mapping[str, Pair], state: State
+    ) -> dict[str, Pair] | None:
+        """The right values of the hidden quantities from what the learner had before them."""
         found: dict[str, Pair] = {}
-        for name in names:
-            value = self.value(self.formula[name], state)
+        for name in block:
+            if name[1] in "Wb":
+                continue
+            value = observed.get(name) or self.value(self.formula[name], state)
             if value is None:
                 return None
             found[name] = value

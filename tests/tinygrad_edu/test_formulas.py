@@ -9,8 +9,8 @@ from typing import Any
 
 import networks
 import numpy as np
-import programs
 import pytest
+import random_programs as programs
 import test_rules
 from hypothesis import HealthCheck, given, reject, settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import programs
 import pytest
+import random_programs as programs
 from hypothesis import HealthCheck, given, reject, settings
 
 from tinygrad_edu import Tensor, gradients
