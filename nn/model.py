@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,13 +23,8 @@ from nn.checks import (
 )
 from nn.files import load_arrays, save_arrays
 from nn.losses import binary_cross_entropy
+from nn.training import History
 from tinygrad_edu import Tensor, no_grad, relu, sigmoid
-
-
-class History(NamedTuple):
-    """What happened during training: ``costs[i]`` is the cost before update i."""
-
-    costs: list[float]
 
 
 class LLayerModel:

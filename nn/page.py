@@ -62,7 +62,7 @@ def page(summary: dict[str, Any]) -> str:
         if name in summary["files"]
     ]
     pictures.append(
-        '<h2>Forward and backward, step by step</h2>\n'
+        "<h2>Forward and backward, step by step</h2>\n"
         '<p><a href="player.html">On a page of its own</a></p>\n'
         '<iframe src="player.html" title="Forward and backward, step by step"></iframe>'
     )

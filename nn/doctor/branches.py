@@ -14,9 +14,10 @@ import numpy as np
 from nn.doctor.peel import close
 from nn.doctor.report import CONVENTION, OK, Cause
 from nn.doctor.sandbox import attempt
-from tinygrad_edu import Tensor
+from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.backward import fit
 from tinygrad_edu.formulas import history
+from tinygrad_edu.recording import record
 
 MOST = 150  # arrows of a graph that are tried
 
@@ -121,6 +122,30 @@ def gradients_without(
             gx = fit(np.asarray(vjp(g, node.data, *values)), x, node)
             found[id(x)] = found[id(x)] + gx if id(x) in found else gx
     return found
+
+
+def gradients_without_eps(subject: Any, probe: Any) -> dict[str, Any] | None:
+    """The gradients of the cost with 0 for the tiny numbers that were added in it, if there are any."""
+    graph = graph_of(subject, probe)
+    if graph is None:
+        return None
+    loss, params = graph
+    new: dict[int, Any] = {id(t): t for t in params.values()}
+    changed = False
+    for node in history(loss):
+        if id(node) in new or node.rule is None:
+            continue
+        inputs: list[Any] = []
+        for x in node.inputs:
+            tiny = np.ndim(x) == 0 and isinstance(x, float | np.floating) and 0 < abs(x) <= 1e-4
+            tiny = tiny and node.rule.name in ("add", "subtract")
+            changed = changed or bool(tiny)
+            inputs.append(0.0 if tiny else new.get(id(x), x))
+        new[id(node)] = record(node.rule, inputs)
+    if not changed or not isinstance(new[id(loss)], Tensor):
+        return None
+    found = gradients(new[id(loss)], list(params.values()))
+    return {f"d{k}": g for k, g in zip(params, found)}
 
 
 def described(x: Any, trial: Any, params: dict[str, Tensor]) -> str:

@@ -116,8 +116,7 @@ def random_like(value: Any, rng: Any) -> Any:
     """Random numbers of this shape: weights that keep the size of Z, biases that are not zero."""
     shape, n = np.shape(value), np.size(value)
     fan = min(shape[-1], 25) if len(shape) > 1 and 1 not in shape else 4 if n else 1
-    array = rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else 0.4)
-    return array
+    return rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else 0.4)
 
 
 def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int, examples: int) -> Any:

@@ -163,8 +163,11 @@ COST = ("loss", "cost", "compute_loss", "compute_cost", "cost_function", "loss_f
         "calculate_loss", "calc_loss", "cross_entropy", "mse", "criterion")  # fmt: skip
 
 
-def first_method(model: Any, names: Sequence[str]) -> str | None:
-    methods = {n.lower(): n for n in dir(type(model)) if callable(getattr(type(model), n, None))}
+def first_method(model: Any, names: Sequence[str], own: bool = False) -> str | None:
+    """The first of these names that is a method, in any spelling with capitals."""
+    kind = model if isinstance(model, type) else type(model)
+    defined = [n for k in kind.__mro__ if k is not object for n in vars(k)] if own else dir(kind)
+    methods = {n.lower(): n for n in defined if callable(getattr(kind, n, None))}
     return next((methods[n] for n in names if n in methods), None)
 
 
@@ -223,7 +226,7 @@ def check_grads(grads: Any, loss: Any, params: Any) -> Report:
 def flatten_tensors(params: Any) -> dict[str, Any]:
     if isinstance(params, Tensor):
         return {"W": params}
-    return {k: v for k, v in (params.items() if isinstance(params, Mapping) else enumerate(params))}
+    return dict(params.items() if isinstance(params, Mapping) else enumerate(params))
 
 
 def recorded_truth(
@@ -324,8 +327,10 @@ class Local(Subject):
         run.seen, run.tracer, run.forward_codes = forward.events, forward, list(forward.codes)
         if run.failure:
             return run
-        if self.target is not None:
-            run.loss = loss_in(out)
+        if self.target is not None and np.size(out) == 1:
+            run.loss = np.asarray(out).item()
+        elif self.target is not None:
+            run.loss = np.nan
         elif np.shape(out) == np.shape(self.dout):
             run.loss = np.sum(out * self.dout)
         else:
@@ -585,7 +590,7 @@ def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
             title, problem=f"{label(f)} could not be computed on an array of shape {shape}."
         )
     for how, call in pair_calls(f, f_backward):
-        results = [attempt(lambda p=p, u=u: call(p, u)) for p, u in zip(points, ups)]
+        results = [attempt(lambda p=p, u=u, call=call: call(p, u)) for p, u in zip(points, ups)]
         if any(failure for _, failure in results):
             failed = next(failure for _, failure in results if failure)
             best = (
@@ -730,10 +735,7 @@ def pair_cause(
     def try_out(kind: str, says: str, make: Function) -> None:
         try:
             values = [make(x, t[0], t[1]) for x, t in zip(points, found)]
-            if pulls:
-                whole = [v * u for v, u in zip(values, ups)]
-            else:
-                whole = values
+            whole = [v * u for v, u in zip(values, ups)] if pulls else values
             if all(relative(a, b) < 1e-9 for a, b in zip(whole, given)):
                 fits.append((kind, says))
         except (ValueError, TypeError):
@@ -908,7 +910,7 @@ def failed_update(
             failure.file,
             linecache.getline(failure.file, failure.line).strip(),
             fix=fix,
-        )  # fmt: skip
+        )
     )
     report.rows += [Verdict(k, OK if k in done else MISSING) for k in flat]
     return report
@@ -1019,9 +1021,12 @@ def group_updates(
             text, fix = f"is changed by {kind.split()[-1]}", f"use d{names[0]}"
             kind = "wrong key"
         cause = Cause(
-            ", ".join(names), kind, f"{', '.join(names)} {text}", fix=fix,
+            ", ".join(names),
+            kind,
+            f"{', '.join(names)} {text}",
+            fix=fix,
             proof="it gives your numbers to 1e-9 on two random sets",
-        )  # fmt: skip
+        )
         place(cause, update)
         before, _, after, _, _, _, tracer = runs[0]
         where = (

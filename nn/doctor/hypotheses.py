@@ -86,7 +86,7 @@ def right_formulas(room: Room, derived: list[tuple[str, Expression]]) -> list[tu
         letter, layer = name[1], int(name[2:])
         if "U" in formula.symbols():
             out = room.activations(L)
-            slope = cost_slope(twin.cost, room[out], room["Y"] if "Y" in room else None)
+            slope = cost_slope(twin.cost, room[out], room["Y"] if "Y" in room.values else None)
             slope = room.factor(room.inner, slope)
             formula = formula.substitute({"U": slope})
         elif letter in "Wb":
@@ -322,8 +322,8 @@ def about_db(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
         ),
         (
             "squeezed",
-            f"{name} lost an axis: its shape is {(dZ.value.shape[1 - batch],)} and b{layer}'s {shape}, so "
-            f"b{layer} - learning_rate * {name} broadcasts to a square: keepdims=True is missing",
+            f"{name} lost an axis: its shape is {(dZ.value.shape[1 - batch],)} and b{layer}'s {shape}, "
+            f"so b{layer} - learning_rate * {name} broadcasts to a square: keepdims=True is missing",
             lambda: scaled(np.sum(dZ, axis=batch)),
         ),
     )
@@ -475,7 +475,7 @@ def slopes(room: Room, z: Any, a: Any) -> dict[str, Any]:
     """The derivative of each activation, at ``z`` with the value ``a``."""
     s = activation_of("sigmoid", 0)(z)
     t = np.tanh(z)
-    found = {
+    return {
         "relu": z > 0,
         "sigmoid": s * (1 - s),
         "tanh": 1 - t**2,
@@ -483,7 +483,6 @@ def slopes(room: Room, z: Any, a: Any) -> dict[str, Any]:
         "leaky relu": np.where(z > 0, 1.0, 0.01),
         "softplus": s,
     }
-    return found
 
 
 def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
@@ -727,7 +726,7 @@ def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterat
         if len(shape) < 2:
             continue
         for other in [*room.values]:
-            if other == used or other == name or np.shape(room.values[other]) != shape:
+            if other in (used, name) or np.shape(room.values[other]) != shape:
                 continue
             if other.startswith("d") and other not in known:
                 continue

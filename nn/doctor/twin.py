@@ -368,9 +368,9 @@ def dropout_masks(A: list[Any], index: list[Seen]) -> Iterator[tuple[list[Any], 
                 if result.dtype.kind != "f" or not live.any() or same(result, a):
                     continue
                 factor = float((result[live] / a[live])[0])
-                if factor and same(result, a * d * factor, 1e-12):
-                    if found is None or abs(factor - 1) > abs(found[1] - 1):
-                        found = (np.asarray(d, float), factor)
+                better = found is None or abs(factor - 1) > abs(found[1] - 1)
+                if factor and better and same(result, a * d * factor, 1e-12):
+                    found = (np.asarray(d, float), factor)
         pairs.append(found)
     if all(p is not None for p in pairs) and np.isclose(pairs[0][1], pairs[1][1]):
         yield [p[0] for p in pairs], float(np.round(pairs[0][1], 12))
@@ -494,7 +494,7 @@ def true_gradients(twin: Twin, probe: Probe, which: int) -> dict[str, Any]:
 def formulas(twin: Twin, probe: Probe) -> list[tuple[str, Expression]]:
     """The backward pass, (name, expression) from the output to the input, for the gradient ``U`` of
     the output; without scale and decay."""
-    known, about = tensors(twin, probe, 0)
+    _known, about = tensors(twin, probe, 0)
     A = about["output"]
     seed = Tensor(np.ones(A.shape), name="U")
     return [(line.name, line.expression) for line in derive(np.sum(A * seed)).backward]

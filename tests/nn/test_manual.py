@@ -204,7 +204,7 @@ def test_sigmoid_is_the_textbook_formula_and_never_warns():
             warnings.simplefilter("error")
             A, _ = manual.sigmoid(np.array([-1e5, -100, 100, 1e5], dtype))
         assert A.dtype == dtype
-        smallest = np.finfo(dtype).tiny  # below it there is nothing to be exact about
+        smallest = float(np.finfo(dtype).tiny)  # below it there is nothing to be exact about
         assert 0 <= A[0] < smallest and A[3] == 1
         assert A[1] == pytest.approx(np.exp(-100.0), rel=1e-5, abs=smallest)
 

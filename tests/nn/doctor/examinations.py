@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import programs as p
 
 from nn import doctor
 from nn.doctor.report import Report
-import programs as p
 
 
 def course(room: dict[str, Any]) -> Report:
@@ -27,7 +27,12 @@ def course_update(room: dict[str, Any]) -> Report:
 def planar(room: dict[str, Any]) -> Report:
     params, X, Y = p.columns((2, 4, 3, 1))
     return doctor.check(
-        room["forward_propagation"], room["compute_cost"], room["backward_propagation"], params, X, Y
+        room["forward_propagation"],
+        room["compute_cost"],
+        room["backward_propagation"],
+        params,
+        X,
+        Y,
     )
 
 

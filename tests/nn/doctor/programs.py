@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-COURSE = '''
+COURSE = """
 import numpy as np
 
 def sigmoid(Z):
@@ -107,9 +107,9 @@ def update_parameters(parameters, grads, learning_rate):
         parameters["W" + str(l + 1)] = parameters["W" + str(l + 1)] - learning_rate * grads["dW" + str(l + 1)]
         parameters["b" + str(l + 1)] = parameters["b" + str(l + 1)] - learning_rate * grads["db" + str(l + 1)]
     return parameters
-'''
+"""
 
-PLANAR = '''
+PLANAR = """
 import numpy as np
 
 def forward_propagation(X, parameters):
@@ -147,9 +147,9 @@ def backward_propagation(parameters, cache, X, Y):
     dW1 = np.dot(dZ1, X.T) / m
     db1 = np.sum(dZ1, axis=1, keepdims=True) / m
     return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2, "dW3": dW3, "db3": db3}
-'''
+"""
 
-ROWS = '''
+ROWS = """
 import numpy as np
 
 def softmax(z):
@@ -177,9 +177,9 @@ def backward(x, t, W2, z1, a1, y):
     dW1 = x.T @ dz1
     db1 = np.sum(dz1, axis=0)
     return dW1, db1, dW2, db2
-'''
+"""
 
-REGRESSION = '''
+REGRESSION = """
 import numpy as np
 
 def loss_and_grad(W, X, y, reg=0.1):
@@ -196,9 +196,9 @@ def loss_and_grad(W, X, y, reg=0.1):
     dW = X.T.dot(dscores)
     dW = dW + reg * W
     return loss, dW
-'''
+"""
 
-DECAY = '''
+DECAY = """
 import numpy as np
 
 def forward(X, params):
@@ -225,9 +225,9 @@ def backward(params, cache, Y, lambd):
     dW1 = dZ1 @ X.T / m + lambd / m * params["W1"]
     db1 = np.sum(dZ1, axis=1, keepdims=True) / m
     return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
-'''
+"""
 
-DROPOUT = '''
+DROPOUT = """
 import numpy as np
 
 def forward(X, params, keep_prob=0.7):
@@ -253,9 +253,9 @@ def backward(params, cache, Y, keep_prob=0.7):
     dW1 = dZ1 @ cache["X"].T / m
     db1 = np.sum(dZ1, axis=1, keepdims=True) / m
     return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
-'''
+"""
 
-CLASS = '''
+CLASS = """
 import numpy as np
 
 class Network:
@@ -285,9 +285,9 @@ class Network:
         delta1 = (delta2 @ self.W2.T) * self.a1 * (1 - self.a1)
         self.dW1 = self.X.T @ delta1
         self.db1 = delta1.sum(axis=0)
-'''
+"""
 
-LAYERS = '''
+LAYERS = """
 import numpy as np
 
 class Affine:
@@ -376,9 +376,9 @@ class BatchNorm:
         dmu = np.sum(dxc, axis=0)
         dx = dxc - dmu / m
         return dx
-'''
+"""
 
-STEP = '''
+STEP = """
 import numpy as np
 
 rng = np.random.RandomState(3)
@@ -403,9 +403,9 @@ def step(params):
     dW1 = X.T @ dz
     db1 = dz.sum(axis=0)
     return {"W1": W1 - lr * dW1, "b1": b1 - lr * db1, "W2": W2 - lr * dW2, "b2": b2 - lr * db2}
-'''
+"""
 
-PAIRS = '''
+PAIRS = """
 import numpy as np
 
 def sigmoid(x):
@@ -436,7 +436,7 @@ def softmax(x):
 def softmax_backward(dA, x):
     p = softmax(x)
     return p * (dA - np.sum(dA * p, axis=-1, keepdims=True))
-'''
+"""
 
 number = count(1)
 

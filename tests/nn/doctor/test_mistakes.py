@@ -24,9 +24,7 @@ def score(m: Mistake) -> tuple[bool, bool, bool, Report]:
     report, line, _ = examined(m)
     kinds = m.kinds.split("|")
     if any(k.startswith(("note:", "convention:")) for k in kinds):
-        texts = " ".join(
-            t for r in [report, *report.parts] for t in [*r.notes, *r.conventions]
-        )
+        texts = " ".join(t for r in [report, *report.parts] for t in [*r.notes, *r.conventions])
         words = [k.partition(":")[2] for k in kinds if ":" in k]
         found = any(w in texts for w in words)
         if found or report.ok:
