@@ -72,8 +72,11 @@ def planar_steps(m: int = 400) -> dict[str, Callable[[], object]]:
     Xt, Yt = Tensor(X, name="X"), Tensor(Y, name="Y")
 
     def forward(W1: Tensor, b1: Tensor, W2: Tensor, b2: Tensor) -> Tensor:
-        A1 = np.tanh(W1 @ Xt + b1)
-        A2 = sigmoid(W2 @ A1 + b2)
+        Z1 = W1 @ Xt + b1
+        A1 = np.tanh(Z1)
+        Z2 = W2 @ A1 + b2
+        A2 = sigmoid(Z2)
+        Z1.name, A1.name, Z2.name, A2.name = "Z1", "A1", "Z2", "A2"
         return -np.mean(Yt * np.log(A2) + (1 - Yt) * np.log(1 - A2))
 
     def autodiff() -> None:
@@ -83,11 +86,10 @@ def planar_steps(m: int = 400) -> dict[str, Callable[[], object]]:
         for tensor in tensors.values():
             tensor.data -= rate * tensor.grad
 
-    derived = derive(forward(**tensors)).function
-    hand, by_source = dict(start), dict(start)
-
-    def written() -> None:
-        W1, b1, W2, b2 = hand["W1"], hand["b1"], hand["W2"], hand["b2"]
+    def written(
+        X: np.ndarray, Y: np.ndarray, W1: np.ndarray, b1: np.ndarray, W2: np.ndarray, b2: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Forward and backward as a careful person writes them."""
         A1 = np.tanh(W1 @ X + b1)
         A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
         cost = -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / m
@@ -97,28 +99,25 @@ def planar_steps(m: int = 400) -> dict[str, Callable[[], object]]:
         dZ1 = W2.T @ dZ2 * (1 - A1**2)
         dW1 = dZ1 @ X.T / m
         db1 = np.sum(dZ1, axis=1, keepdims=True) / m
-        for name, gradient in zip(("W1", "b1", "W2", "b2"), (dW1, db1, dW2, db2)):
-            hand[name] = hand[name] - rate * gradient
-        assert cost > 0
+        return cost, {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
 
-    def source() -> None:
-        _, grads = derived(X=X, Y=Y, **by_source)
-        for name in by_source:
-            by_source[name] = by_source[name] - rate * grads["d" + name]
+    def step(function: Callable[..., tuple[float, dict[str, np.ndarray]]]) -> Callable[[], None]:
+        """A training step with gradients from ``function``."""
+        parameters = dict(start)
 
-    fused = derive(forward(**tensors), fused=True).function
-    by_fused = dict(start)
+        def run() -> None:
+            _, grads = function(X=X, Y=Y, **parameters)
+            for name in parameters:
+                parameters[name] = parameters[name] - rate * grads["d" + name]
 
-    def fused_source() -> None:
-        _, grads = fused(X=X, Y=Y, **by_fused)
-        for name in by_fused:
-            by_fused[name] = by_fused[name] - rate * grads["d" + name]
+        return run
 
+    loss = forward(**tensors)
     return {
-        "by hand": written,
+        "by hand": step(written),
         "autodiff": autodiff,
-        "derived source": source,
-        "derived source, fused": fused_source,
+        "derived source": step(derive(loss).function),
+        "derived source, fused": step(derive(loss, fused=True).function),
     }
 
 

@@ -598,9 +598,10 @@ def cross_entropy_step(
         return None
     Y, P = yes.args
     other, rest = no.args
-    guarded = definitions.get(P.name or "", P)
-    if isinstance(guarded.function, Helper):
-        guarded = guarded.args[0]
+    guarded = P
+    if P.name is not None and P.name != A and P.name in definitions:
+        maker = definitions[P.name]
+        guarded = maker.args[0] if isinstance(maker.function, Helper) else P
     same = (
         guarded.name == A
         and is_call(other, np.subtract)

@@ -203,6 +203,10 @@ def test_the_fused_step_and_why() -> None:
     assert "dZ2 = (A2 - Y) / m" in str(formulas)
     assert "dA2" not in formulas.expressions and "cancels" in formulas.note
     assert "dA2" in derive(networks.classifier([4, 3, 1])).expressions
+    plain = derive(networks.tanh_hidden(), fused=True)
+    assert "dZ2 = (A2 - Y) / m" in str(plain) and "dA2" not in plain.expressions
+    other = derive(networks.softmax_cross_entropy(), fused=True)  # no sigmoid, nothing to fuse
+    assert not other.note and "dA2" in other.expressions
 
 
 def test_expressions_can_be_compared_and_substituted() -> None:
