@@ -1,5 +1,7 @@
 """The gradient doctor: whether hand-written backprop is right, and if not, which line and why."""
 
+from nn.doctor.block import watch
+from nn.doctor.find import check_file
 from nn.doctor.forms import (
     check,
     check_grads,
@@ -12,10 +14,12 @@ from nn.doctor.forms import (
 
 __all__ = [
     "check",
+    "check_file",
     "check_grads",
     "check_layers",
     "check_model",
     "check_pair",
     "check_step",
     "check_update",
+    "watch",
 ]

@@ -204,8 +204,8 @@ def increased(name: str) -> str | None:
 
 
 def dims_for(depth: int, n_last: int, which: int, equal: bool) -> list[int]:
-    if equal:
-        return [(4, 3)[which]] * depth + [n_last]
+    if equal:  # all of them, where there is more than one output: then no shape is ever wrong
+        return [n_last if n_last > 1 else (4, 3)[which]] * depth + [n_last]
     widths = ([4, 6, 3, 5, 4, 2], [3, 5, 4, 6, 2, 4])[which]
     return [widths[i % 6] for i in range(depth)] + [n_last]
 
@@ -227,19 +227,19 @@ def depth_of(params: Mapping[str, Any]) -> int:
 
 
 def experiment(
-    layout: Layout, depth: int, equal: bool, m: tuple[int, int] = BATCHES
+    layout: Layout, depth: int, equal: bool, m: tuple[int, int] = BATCHES, own: bool = False
 ) -> Experiment | None:
-    """Two probes of another depth or other widths."""
+    """Two probes of another depth or other widths; ``own``: of the learner's widths."""
     names = deeper(layout, depth)
     if names is None and depth != len(layout.weights):
         return None
     names = names or list(layout.weights)
     n_last = min(layout.dims[-1], 5)
-    all_dims = [dims_for(depth, n_last, which, equal) for which in (0, 1)]
+    all_dims = [layout.dims if own else dims_for(depth, n_last, which, equal) for which in (0, 1)]
     probes = [
         build(layout, dims, batch, 100 + 10 * depth + which, names)
         for which, (dims, batch) in enumerate(zip(all_dims, m))
     ]
-    sizes = " and ".join("-".join(map(str, dims)) for dims in all_dims)
+    sizes = " and ".join(dict.fromkeys("-".join(map(str, dims)) for dims in all_dims))
     batch = " and ".join(str(b) for b in m)
     return Experiment(f"L = {depth}: {sizes}, m = {batch}", (probes[0], probes[1]), depth, equal)

@@ -6,6 +6,7 @@ import ast
 import copy
 import inspect
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FunctionType
@@ -19,6 +20,7 @@ from nn.doctor.forms import (
     COST,
     FORWARD,
     check_layers,
+    check_loss_pair,
     check_pair,
     check_update,
     first_method,
@@ -118,7 +120,14 @@ class Finder:
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
         self.used: set[str] = set()
+        self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f) for n, f in own.items()}
+        # m, counted at the top of a notebook from data that are not loaded
+        self.counts = [
+            n
+            for n in dict.fromkeys(g for f in own.values() for g in f.__code__.co_names)
+            if role_of(n) == "m" and n not in room.names
+        ]
         self.text = " ".join(ast.unparse(t) for t in room.trees)
 
     def examinations(self) -> Iterator[Report]:
@@ -190,17 +199,28 @@ class Finder:
 
     def best(self, title: str, subjects: Iterator[Subject]) -> Report:
         """The examination with the first invented data that the code runs on."""
-        reason = ""
+        reason, fallback = "", None
+        end = time.monotonic() + PATIENCE
         for subject in subjects:
+            if time.monotonic() > end:
+                break
+            subject.counts = (self.room.names, self.counts)
             examination = Examination(subject, title)
             try:
-                trials = examination.trials()
+                with np.errstate(all="ignore"):
+                    trials = examination.trials()
+                    if trials and all_used(trials[0]):
+                        if trials[0].failure is None or unlike(trials[0].failure):
+                            examination.judge(trials)
+                            return examination.report
+                        fallback = fallback or (examination, trials)
             except Unbound as error:
                 return Report(title, problem=f"{error}.")
-            if trials and all_used(trials[0]):
-                examination.judge(trials)
-                return examination.report
             reason = reason or examination.stop
+        if fallback is not None:
+            with np.errstate(all="ignore"):
+                fallback[0].judge(fallback[1])
+            return fallback[0].report
         return Report(title, problem=reason or "it does not run on any of the usual kinds of data.")
 
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
@@ -237,7 +257,7 @@ class Finder:
                         if isinstance(made, tuple):
                             names = names_returned(source_tree(function) or ast.Module([], []))
                             if len(names) == len(made) and all(names):
-                                made = {str(n): v for n, v in zip(names, made)}
+                                made = as_floats({str(n): v for n, v in zip(names, made)})
                         yield with_numbers(made)
         keys = self.keys_used(arguments)
         if keys:
@@ -289,9 +309,10 @@ class Finder:
                 (f for n, f in self.functions.items() if n.lower() == stem.lower() and n != name),
                 None,
             )
-            if partner is None or not stem or IS["cost"].search(stem) or "linear" in stem:
+            if partner is None or not stem or "linear" in stem:
                 continue
-            report = check_pair(partner, function)
+            both = len(inspect.signature(partner).parameters) == 2
+            report = (check_loss_pair if both else check_pair)(partner, function)
             if not report.problem:
                 self.used |= {name, partner.__name__}
                 yield report
@@ -300,6 +321,16 @@ class Finder:
 
     def objects(self) -> Iterator[Report]:
         for name, kind in self.classes.items():
+            together = [
+                n
+                for n, f in vars(kind).items()
+                if isinstance(f, FunctionType) and gives_loss_too(f) and not NOT.search(n)
+            ]
+            if together and not self.chosen["backward"]:
+                yield self.best(
+                    name, self.object_subjects(list(self.made(kind)), None, together[0])
+                )
+                continue
             backward = self.chosen["backward"] or first_method(kind, BACKWARD, own=True)
             forward = self.chosen["forward"] or first_method(kind, FORWARD, own=True)
             step = first_method(kind, STEPS, own=True)
@@ -324,8 +355,20 @@ class Finder:
                 made, failure = attempt(lambda c=call: kind(**c), seconds=2)
                 if failure is None:
                     yield made
+        if {role_of(p) for p in inspect.signature(kind).parameters} >= {"X", "Y"}:
+            rng = np.random.default_rng(0)
+            X, Y = rng.normal(size=(6, 4)), np.array([[0.0], [1], [1], [0], [1], [0]])
+            pair = {"X": X, "Y": Y}
+            takes = inspect.signature(kind).parameters
+            call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
+            made, failure = attempt(lambda: kind(**call), seconds=2)
+            if failure is None:
+                self.own_data[id(made)] = (X, Y)
+                yield made
 
-    def object_subjects(self, made: list[Any], forward: str, backward: str) -> Iterator[Subject]:
+    def object_subjects(
+        self, made: list[Any], forward: str | None, backward: str
+    ) -> Iterator[Subject]:
         rng = np.random.default_rng(0)
         for holder in made:
             if not parameters_in(holder):
@@ -344,18 +387,27 @@ class Finder:
             n_ys = dict.fromkeys(
                 [*(last[-1] if last else ()), *(last[-2] if last[1:] else ()), 3, 1]
             )
+            if id(holder) in self.own_data:
+                X, Y = self.own_data[id(holder)]
+                yield ObjectSubject(
+                    holder, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA
+                )
+                continue
             kinds = [(c, x, y) for c in (False, True) for x in n_xs for y in n_ys]
             for columns, n_x, n_y in kinds:
                 X = rng.normal(size=(n_x, 6) if columns else (6, n_x))
-                if runs_forward(holder, forward, X):
-                    for Y in targets(n_y, 6, columns, rng):
+                for Y in targets(n_y, 6, columns, rng):
+                    if forward is None:
+                        yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
+                    elif runs_forward(holder, forward, X):
                         yield ObjectSubject(
                             holder, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA
                         )
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
         rng = np.random.default_rng(0)
-        reason = ""
+        reason, tried = "", ()
+        failed: Report | None = None
         for holder in made:
             takes = (
                 [
@@ -367,11 +419,13 @@ class Finder:
                 else []
             )
             second = takes[1].name if len(takes) > 1 else ""
-            for shape in ((6, 4), (4, 6), (6, 3)):
+            for shape in SHAPES:
                 x = rng.normal(size=shape)
                 if role_of(second) == "Y" or "loss" in name.lower():
                     T = np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
                     report = check_layers([], holder, x, T)
+                    if report.parts and "expected one number" in report.parts[0].problem:
+                        report = check_layers([holder], None, (x, rng.normal(size=shape)))
                 elif second:
                     report = check_layers([holder], None, (x, rng.normal(size=shape)))
                 else:
@@ -379,16 +433,35 @@ class Finder:
                 if not report.problem and report.parts and not report.parts[0].problem:
                     part = report.parts[0]
                     part.title = name
-                    return part
+                    if part.ok:
+                        if failed is not None:
+                            part.notes.append(
+                                f"it works for input of shape {shape}, not of {tried}"
+                            )
+                        return part
+                    if failed is None:
+                        failed, tried = part, shape
+                    stops = any(c.says.startswith("backward stops") for c in part.causes)
+                    if not stops:
+                        return failed
                 reason = reason or report.problem or report.parts[0].problem
-        return Report(name, problem=reason)
+        return failed if failed is not None else Report(name, problem=reason)
 
 
+PATIENCE = 6.0  # seconds for finding data that the code runs on
+SHAPES = ((6, 4), (4, 6), (4, 1), (1, 4), (6, 3), (2, 4, 6, 6), (2, 6, 6, 4), (6, 6), (4, 6, 6))
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
 EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
     "lambd": 0.7, "reg": 0.1, "keep_prob": 0.8, "print_cost": False, "verbose": False,
 }  # fmt: skip
+
+
+def unlike(failure: Any) -> bool:
+    """Whether a failure of backward has nothing to do with the labels that were invented."""
+    return not any(
+        w in str(failure.error) for w in ("integer", "index", "one_hot", "astype", "IndexError")
+    )
 
 
 def runs_forward(holder: Any, forward: str, X: Any) -> bool:
@@ -526,6 +599,14 @@ def with_numbers(params: Any) -> Any:
     if isinstance(params, list | tuple):
         return type(params)([with_numbers(p) for p in params])
     return params
+
+
+def as_floats(params: dict[str, Any]) -> dict[str, Any]:
+    """With numbers for w and b as floats: b = 0 is a parameter too."""
+    return {
+        k: float(v) if isinstance(v, int | float) and k[0] in "wbWB" else v
+        for k, v in params.items()
+    }
 
 
 def invented(keys: list[str], dims: list[int], columns: bool) -> Iterator[dict[str, Any]]:

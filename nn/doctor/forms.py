@@ -22,6 +22,7 @@ from nn.doctor.naming import (
     label,
     parameter_meant,
     rebuild,
+    role_of,
     source_tree,
     walk_own,
 )
@@ -29,6 +30,7 @@ from nn.doctor.reference import find_truth
 from nn.doctor.report import CONVENTION, MISSING, NAN, OK, SHAPE, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.subject import (
+    RATE,
     ObjectSubject,
     Run,
     Subject,
@@ -292,7 +294,7 @@ class Local(Subject):
         self.inputs = {"x": x}
         if isinstance(x, tuple):
             self.inputs = dict(zip(argument_names(layer.forward), x))
-        params = {f"self.{k}": v for k, v in parameters_in(layer).items()}
+        params = dict(parameters_in(layer))
         params = {k: v for k, v in params.items() if np.size(v) and is_used(layer, k)}
         own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
         super().__init__({**own, **params}, None, None)
@@ -302,7 +304,7 @@ class Local(Subject):
         layer = copy.deepcopy(self.layer)
         for k, v in values.items():
             if k not in self.inputs:
-                put(layer, k.removeprefix("self."), v)
+                put(layer, k, v)
         return layer
 
     def ahead(self, layer: Any, values: Mapping[str, Any]) -> Any:
@@ -355,11 +357,15 @@ class Local(Subject):
                 run.gradients[f"d{k}"] = np.asarray(g)
         own = {k: v for k, v in before.items() if k not in self.inputs}
         found = parameters_in(layer, gradients=True)
-        names = {k.removeprefix("self."): k for k in own}
         for path, value in found.items():
-            name = None if path in names else parameter_meant(path, list(names))
-            if name is not None and np.any(value) | (f"d{names[name]}" not in run.gradients):
-                run.gradients[f"d{names[name]}"] = np.array(value)
+            name = None if path in own else parameter_meant(path, list(own))
+            if name is not None and np.any(value) | (f"d{name}" not in run.gradients):
+                run.gradients[f"d{name}"] = np.array(value)
+        for name, old in own.items():  # backward(gradient, learning_rate) updates at once
+            new = found.get(name)
+            if new is not None and f"d{name}" not in run.gradients and differs(old, new):
+                run.gradients[f"d{name}"] = (old - new) / RATE
+                run.updates = True
         lists = getattr(layer, "grads", None)
         if isinstance(lists, list | tuple) and len(lists) == len(own):
             for k, g in zip(own, lists):
@@ -393,8 +399,7 @@ def argument_names(method: Function) -> list[str]:
 
 def is_used(layer: Any, name: str) -> bool:
     """Whether this array is a parameter: not a second path to one (``params``), not a running value."""
-    path = name.removeprefix("self.")
-    first = path.split("[")[0]
+    first = name.split("[")[0]
     if first in ("params", "grads", "parameters"):
         return not any(
             v is not None
@@ -415,7 +420,7 @@ def backward_of(layer: Any, dout: Any) -> Any:
     if dout is None:
         return layer.backward() if not needed else layer.backward(1)
     if len(needed) == 2:  # backward(grad, learning_rate), which updates at once
-        return layer.backward(dout, 0.0)
+        return layer.backward(dout, RATE)
     return layer.backward(dout) if parameters else layer.backward()
 
 
@@ -810,6 +815,78 @@ def pair_cause(
 
 def mend_pair(report: Report, g: Function, how: str, given: Any, rights: Any) -> None:
     report.unexplained.append(f"{label(g)}: {difference(given[0], rights[0])}")
+
+
+def check_loss_pair(f: Function, f_prime: Function) -> Report:
+    """Examine a cost of two arrays and its derivative by the prediction, ``f_prime`` of the same two."""
+    title = f"{label(f)} and {label(f_prime)}"
+    rng = np.random.default_rng(6)
+    names = argument_names(f)
+    if len(names) != 2 or len(argument_names(f_prime)) != 2:
+        return Report(
+            title, problem=f"{label(f_prime)} does not take the two arrays of {label(f)}."
+        )
+    roles = [role_of(n) for n in names]
+    which = 1 if roles[0] == "Y" else 0  # the prediction
+    best: Report | None = None
+    for shape in ((3, 5), (5, 1), (6,)):
+        given, rights = [], []
+        for _ in range(2):
+            pair: list[Any] = [rng.uniform(0.1, 0.9, shape), rng.uniform(0.1, 0.9, shape)]
+            pair[1 - which] = (pair[1 - which] > 0.5).astype(float)
+            slope = slope_of(
+                lambda a, p=pair: f(*(a if i == which else p[i] for i in (0, 1))), pair[which]
+            )
+            result, failure = attempt(lambda p=pair: np.asarray(f_prime(*p), float))
+            if slope is None or failure:
+                break
+            given.append(result)
+            rights.append(slope)
+        if len(given) < 2:
+            continue
+        report = Report(title)
+        name = label(f_prime)
+        if given[0].shape != rights[0].shape:
+            report.rows.append(
+                Verdict(name, SHAPE, None, f"{given[0].shape} for {rights[0].shape}")
+            )
+        else:
+            ratio = [
+                float(g.ravel() @ r.ravel() / (r.ravel() @ r.ravel()))
+                for g, r in zip(given, rights)
+            ]
+            error = max(relative(g, c * r) for g, r, c in zip(given, rights, ratio))
+            one = np.isclose(ratio[0], ratio[1], rtol=1e-5)
+            good = error < 1e-5 and one and ratio[0] != 0
+            plain = good and abs(ratio[0] - 1) < 1e-5
+            report.rows.append(Verdict(name, OK if plain else CONVENTION if good else WRONG, error))
+            if good and not plain:
+                report.conventions.append(
+                    f"{name} is {ratio[0]:.4g} times the derivative of {label(f)} for arrays of shape "
+                    f"{shape}; the learning rate absorbs it"
+                )
+            elif not good:
+                report.unexplained.append(f"{name}: {difference(given[0], rights[0])}")
+        report.checked.append("two random pairs of arrays")
+        if report.ok:
+            return report
+        best = best if best is not None else report
+    return best if best is not None else Report(title, problem=f"{label(f)} gives no number.")
+
+
+def slope_of(f: Function, x: Any) -> Any:
+    """Central differences of a scalar function."""
+    slope = np.zeros_like(x)
+
+    def run() -> Any:
+        for i in np.ndindex(x.shape):
+            up, down = x.copy(), x.copy()
+            up[i] += 1e-6
+            down[i] -= 1e-6
+            slope[i] = (float(np.squeeze(f(up))) - float(np.squeeze(f(down)))) / 2e-6
+        return slope
+
+    return attempt(run)[0]
 
 
 # --- updates and steps ----------------------------------------------------------------------------

@@ -128,9 +128,10 @@ def bind(
     pool: Mapping[str, Any],
     roles: Mapping[str, Any],
     extra: Mapping[str, Any],
+    default: str = "",
 ) -> dict[str, Any]:
     """Values for the arguments of ``function``: by their own name first, then by what such a name
-    usually means; `Unbound` says which argument is left over."""
+    usually means; one argument that is left over is ``default``, by role. `Unbound` says which is."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -158,8 +159,8 @@ def bind(
         used = {id(value) for value in bound.values()}
         free = [r for r in ("params", "X", "output", "Y", "cache") if r in roles]
         free = [r for r in free if id(roles[r]) not in used]
-        if len(missing) == 1 and len(free) == 1:
-            bound[missing[0]] = roles[free[0]]
+        if len(missing) == 1 and (len(free) == 1 or default in free):
+            bound[missing[0]] = roles[default if default in free else free[0]]
             missing = []
         elif len(missing) == len(free) == 2 and set(free) == {"params", "X"}:
             first, second = missing

@@ -313,7 +313,7 @@ class Peel:
         if both_close(given, right, APART):
             return None
         causes, worst = [], 0.0
-        for change in [*self.changes(name), *measured(name, given, right, state, self)]:
+        for change in [*self.changes(name), *possible(measured(name, given, right, state, self))]:
             if np.shape(change.formula.value) != np.shape(given[0]) and np.ndim(given[0]):
                 continue
             value = self.value(change.formula, state)
@@ -393,7 +393,9 @@ class Peel:
 
 
 def gap(a: Pair, b: Pair) -> float:
-    """The relative difference."""
+    """The relative difference; infinite for other shapes."""
+    if any(np.shape(x) != np.shape(y) for x, y in zip(a, b)):
+        return float("inf")
     with np.errstate(all="ignore"):
         return max(
             float(np.abs(np.asarray(x) - y).max() / max(np.abs(y).max(), 1e-300))
@@ -419,9 +421,17 @@ def merged(states: list[State]) -> list[State]:
     return kept
 
 
+def possible(changes: Iterator[Change]) -> Iterator[Change]:
+    """The changes up to the first that cannot be computed."""
+    try:
+        yield from changes
+    except (ValueError, KeyError, ZeroDivisionError):
+        return
+
+
 def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> Iterator[Change]:
     """Changes with one number in them that is measured: a factor, a part of W added, an updated W."""
-    if np.shape(given[0]) != np.shape(right[0]) or np.size(given[0]) < 2:
+    if any(np.shape(g) != np.shape(r) for g, r in zip(given, right)) or np.size(given[0]) < 2:
         return
     formula, room = peel.formula[name], peel.room
     with np.errstate(all="ignore"):

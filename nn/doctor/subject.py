@@ -68,6 +68,7 @@ class Subject:
         self.X, self.Y = X, Y
         self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
         self.extra = dict(extra or {})
+        self.counts: tuple[dict[str, Any], list[str]] = ({}, [])  # globals that hold m
         self.learning_rate = float(self.extra.get("learning_rate", RATE))
 
     @property
@@ -80,6 +81,8 @@ class Subject:
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """What the functions may ask for, by role."""
         m = batch_of(X, Y)
+        names, counts = self.counts
+        names.update(dict.fromkeys(counts, m))
         roles = {"params": self.container(values), "X": X, "lr": self.learning_rate, "m": m}
         roles["L"] = max(1, sum(np.ndim(getattr(v, "data", v)) == 2 for v in values.values()))
         if Y is not None:
@@ -101,12 +104,12 @@ class Subject:
             roles["both"] = result
             return loss_in(result)
         if self.forward is not None:
-            result = call_with(self.forward, bind(self.forward, pool, roles, self.extra))
+            result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
             take_result(result, self.forward, roles, pool, values)
             self.last_output = roles.get("output")
         if self.cost is None:
             return None
-        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra))
+        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output"))
         roles["cost"] = loss = loss_in(loss)
         return loss
 
@@ -122,12 +125,12 @@ class Subject:
         roles = self.start(probe.params, probe.X, probe.Y)
         pool = self.pool(probe.params, roles)
         assert self.forward is not None and self.cost is not None
-        result = call_with(self.forward, bind(self.forward, pool, roles, self.extra))
+        result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
         take_result(result, self.forward, roles, pool, probe.params)
         for name in [name for name, value in pool.items() if value is roles.get("output")]:
             pool[name] = output
         roles["output"] = output
-        return loss_in(call_with(self.cost, bind(self.cost, pool, roles, self.extra)))
+        return loss_in(call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output")))
 
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Any:
         """A cause that only this form of input can know."""
@@ -135,7 +138,7 @@ class Subject:
 
     def run_backward(self, roles: dict[str, Any], pool: dict[str, Any]) -> Any:
         assert self.backward is not None
-        return call_with(self.backward, bind(self.backward, pool, roles, self.extra))
+        return call_with(self.backward, bind(self.backward, pool, roles, self.extra, "Y"))
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
         """Everything on copies of the arrays, observed."""
@@ -248,7 +251,13 @@ class ObjectSubject(Subject):
         self.holder = holder
         super().__init__({}, X, Y, extra=extra)
         self.names = {"forward": forward, "cost": cost, "backward": backward, "both": both}
-        self.params = parameters_in(holder)
+        held = vars(holder).items()
+        self.data = {
+            role: [k for k, v in held if isinstance(v, np.ndarray) and not differs(v, given)]
+            for role, given in (("X", X), ("Y", Y))
+        }
+        data = {k for names in self.data.values() for k in names}
+        self.params = {k: v for k, v in parameters_in(holder).items() if k not in data}
         rate = next(
             (
                 v
@@ -260,10 +269,19 @@ class ObjectSubject(Subject):
         if rate is not None:
             self.learning_rate = rate
 
+    def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
+        roles = super().start(values, X, Y)
+        for role, names in self.data.items():  # an object that was made with its data
+            for name in names:
+                setattr(roles["params"], name, roles[role])
+        return roles
+
     def container(self, values: Mapping[str, Any]) -> Any:
         new = copy.deepcopy(self.holder)
+        others = aliases(new)
         for path, value in values.items():
-            put(new, path, value)
+            for name in others.get(path, [path]):
+                put(new, name, value)
         for role, name in self.names.items():
             setattr(self, role, getattr(new, name) if isinstance(name, str) else name)
         return new
@@ -495,8 +513,8 @@ def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> b
 # --- objects --------------------------------------------------------------------------------------
 
 
-def parameters_in(holder: Any, gradients: bool = False, depth: int = 4) -> dict[str, Any]:
-    """The float arrays that an object holds, by path; ``gradients``: also those that look like them."""
+def arrays_of(holder: Any, depth: int = 5) -> dict[str, Any]:
+    """The float arrays that an object holds, by path; an array that is held twice has two paths."""
     found: dict[str, Any] = {}
     seen: set[int] = set()
 
@@ -519,9 +537,24 @@ def parameters_in(holder: Any, gradients: bool = False, depth: int = 4) -> dict[
         seen.add(id(holder))
         for k, v in list(vars(holder).items()):
             visit(v, k, depth)
+    return found
+
+
+def aliases(holder: Any) -> dict[str, list[str]]:
+    """All paths of each array, by the first of them."""
+    by_array: dict[int, list[str]] = {}
+    for path, array in arrays_of(holder).items():
+        by_array.setdefault(id(array), []).append(path)
+    return {paths[0]: paths for paths in by_array.values()}
+
+
+def parameters_in(holder: Any, gradients: bool = False) -> dict[str, Any]:
+    """The float arrays that an object holds, each once; without those that look like gradients."""
+    found = arrays_of(holder)
     if gradients:
         return found
-    return {k: v for k, v in found.items() if not looks_like_gradient(k, found)}
+    first = aliases(holder)
+    return {k: v for k, v in found.items() if k in first and not looks_like_gradient(k, found)}
 
 
 def looks_like_gradient(path: str, among: Mapping[str, Any]) -> bool:

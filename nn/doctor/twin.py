@@ -292,7 +292,10 @@ def biases_for(weight: str, P: list[Any], free: list[str], probes: Sequence[Prob
     fits = []
     for b in free:
         try:
-            if np.broadcast_shapes(np.shape(probes[0].params[b]), P[0].shape) == P[0].shape:
+            shapes = [
+                np.broadcast_shapes(np.shape(p.params[b]), z.shape) for p, z in zip(probes, P)
+            ]
+            if shapes == [z.shape for z in P]:
                 fits.append(b)
         except ValueError:
             continue
