@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 import tempfile
@@ -21,13 +22,15 @@ import viz
 from nn import datasets
 from nn.checks import check_layers_dims, check_learning_rate, check_whole_number
 from nn.comparison import CONVENTION, Comparison, compare
+from nn.doctor import check_file
 from nn.model import LLayerModel
 from nn.page import page
 from tinygrad_edu import Tensor, __version__, derive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 2 for input that will not do, 130 for Ctrl-C."""
+    """Run the command and return its exit status: 0, 2 for input that will not do, 130 for Ctrl-C;
+    of the doctor 1 for a mistake that it found."""
     parser = make_parser()
     options = parser.parse_args(argv)
     try:
@@ -110,6 +113,32 @@ def make_parser() -> argparse.ArgumentParser:
     )
     derived.add_argument("--full", action="store_true", help="equal layers one by one")
     derived.set_defaults(run=run_derive)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say whether the hand-written backprop in a file is right, and if not, which line",
+        description="Examine hand-written backpropagation in a .py or .ipynb file: functions, classes, "
+        "layers, derivatives. Only imports, definitions and constants of the file are executed, and "
+        "the functions run on small random networks. Exit status: 0 right, 1 a mistake, 2 nothing "
+        "could be examined.",
+    )
+    doctor.add_argument("file", metavar="FILE", help="a .py or .ipynb file")
+    for role, what in (
+        ("forward", "forward pass"),
+        ("backward", "backward pass"),
+        ("cost", "cost"),
+        ("update", "update of the parameters"),
+    ):
+        doctor.add_argument(f"--{role}", metavar="NAME", help=f"the function of the {what}")
+    doctor.add_argument(
+        "--time-limit",
+        default="10",
+        metavar="SECONDS",
+        help="for each run of a function of the file (default: %(default)s)",
+    )
+    doctor.add_argument("--plain", action="store_true", help="no colours, ASCII only")
+    doctor.add_argument("--json", action="store_true", help="the report as JSON")
+    doctor.set_defaults(run=run_doctor)
     return parser
 
 
@@ -206,6 +235,21 @@ def run_derive(options: argparse.Namespace) -> int:
     else:
         print(formulas.text(full=options.full))
     return 0
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    limit = number(options.time_limit, float)
+    if isinstance(limit, str) or not 0 < limit < math.inf:
+        raise ValueError(f"--time-limit is {options.time_limit!r}: expected seconds, such as 10")
+    names = {role: getattr(options, role) for role in ("forward", "backward", "cost", "update")}
+    report = check_file(options.file, time_limit=limit, **names)
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=2))
+    elif report.problem and not (report.notes or report.not_checked):
+        print(f"tinygrad-edu doctor: {report.problem}", file=sys.stderr)
+    else:
+        report.show(plain=options.plain)
+    return report.status
 
 
 def show_comparison(console: Console, when: str, comparison: Comparison) -> None:

@@ -28,7 +28,7 @@ from nn.doctor.forms import (
 from nn.doctor.load import Room, load
 from nn.doctor.naming import Unbound, names_returned, role_of, source_tree, walk_own
 from nn.doctor.report import Report
-from nn.doctor.sandbox import attempt, quiet
+from nn.doctor.sandbox import attempt, limited, quiet
 from nn.doctor.subject import ObjectSubject, Subject, parameters_in
 
 Function = Callable[..., Any]
@@ -58,31 +58,38 @@ def check_file(
     backward: str | None = None,
     cost: str | None = None,
     update: str | None = None,
+    time_limit: float = 10.0,
 ) -> Report:
     """Examine the functions and classes that a ``.py`` or ``.ipynb`` file defines.
 
     Only imports, definitions and constants are executed. The names say which functions to take where
-    the file leaves it open.
+    the file leaves it open. Each run of one of them ends after ``time_limit`` seconds.
+
+    Nothing is raised for a file that will not do: ``report.problem`` says in a sentence why.
     """
     report = Report(f"Gradient doctor, {Path(path).name}")
+    chosen = {"forward": forward, "backward": backward, "cost": cost, "update": update}
     try:
-        with quiet():
+        with limited(time_limit), quiet():
             room = load(path)
+            examine_room(report, room, chosen)
     except (ValueError, OSError) as error:
         text = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
         report.problem = text if text.endswith(".") else f"{text}."
-        return report
+    return report
+
+
+def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> None:
+    """Examine what was loaded."""
     report.notes += room.notes
-    finder = Finder(
-        room, {"forward": forward, "backward": backward, "cost": cost, "update": update}
-    )
+    finder = Finder(room, chosen)
     for role, name in finder.chosen.items():
         if name is not None and name not in finder.functions and not hasattr_any(finder, name):
             names = ", ".join(sorted(finder.functions)) or "none"
             report.problem = (
                 f"--{role} {name}: there is no such function; the file defines {names}."
             )
-            return report
+            return
     for part in finder.examinations():
         report.parts.append(part)
     examined = [p for p in report.parts if p.status != 2]
@@ -96,9 +103,8 @@ def check_file(
         report.not_checked.append(f"not executed: {shown}")
     if not examined:
         report.problem = "no backward pass was found that could be examined." + (
-            "" if not report.not_checked else " See what was not checked."
+            "" if not report.not_checked else " See what was not examined."
         )
-    return report
 
 
 def hasattr_any(finder: Finder, name: str) -> bool:

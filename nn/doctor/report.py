@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -12,6 +14,7 @@ OK, CONVENTION, WRONG, FOLLOWS = "ok", "ok: convention", "WRONG", "follows"
 SHAPE, NAN, MISSING = "shape", "nan", "missing"
 GOOD = {OK, CONVENTION}
 COLOURS = {OK: 32, CONVENTION: 32, WRONG: 31, SHAPE: 31, NAN: 31, MISSING: 31, FOLLOWS: 33}
+PAPER = {32: "#1a7f37", 31: "#cf222e", 33: "#9a6700"}  # the same on a page, white on these
 
 
 @dataclass
@@ -22,6 +25,36 @@ class Verdict:
     verdict: str
     error: float | None = None
     note: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is wrong by a fault of its own."""
+        return self.verdict not in GOOD and self.verdict != FOLLOWS
+
+    @property
+    def error_text(self) -> str:
+        return "" if self.error is None else f"{self.error:.1e}" if self.error else "0"
+
+    def as_dict(self) -> dict[str, Any]:
+        found = {"name": self.name, "verdict": self.verdict, "note": self.note}
+        finite = self.error is not None and math.isfinite(self.error)
+        return {k: v for k, v in found.items() if v} | (
+            {"error": float(self.error or 0.0)} if finite else {}
+        )
+
+
+def backward_order(rows: list[Verdict]) -> list[Verdict]:
+    """From the output to the input, by the numbers of the layers: dZ2, dW2, db2, dA1, ...
+
+    >>> [r.name for r in backward_order([Verdict(n, OK) for n in ("dW1", "db1", "dW2", "dA1", "dZ2")])]
+    ['dZ2', 'dW2', 'dA1', 'dW1', 'db1']
+    """
+    found = [re.fullmatch(r"d?(\D+)(\d+)\D*", r.name) for r in rows]
+    if any(m is None for m in found):
+        return rows
+    kinds = {"A": 0, "Z": 1}
+    keys = {id(r): (-int(m[2]), kinds.get(m[1], 2)) for r, m in zip(rows, found) if m}
+    return sorted(rows, key=lambda r: keys[id(r)])
 
 
 @dataclass
@@ -69,7 +102,7 @@ class Cause:
         if self.proof:
             out.append(f"  proof:     {self.proof}")
         for a in self.alternatives:
-            out.append(f"  the same numbers come from another mistake: {a.says}")
+            out.append(f"  or:        {a.says} (the same numbers: they cannot be told apart)")
         return out
 
 
@@ -114,20 +147,18 @@ class Report:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        found = {r.name: r.verdict for r in self.rows}
+        found = {r.name: r.verdict for r in backward_order(self.rows)}
         for part in self.parts:
             found |= {f"{part.title}: {k}": v for k, v in part.verdicts.items()}
         return found
 
     @property
     def first_wrong(self) -> str | None:
-        for row in self.rows:
-            if row.verdict not in GOOD and row.verdict != FOLLOWS:
-                return row.name
-        for part in self.parts:
-            if part.first_wrong is not None:
-                return part.first_wrong
-        return next((r.name for r in self.rows if r.verdict not in GOOD), None)
+        rows = backward_order(self.rows)
+        found = [r.name for r in rows if r.wrong]
+        found += [name for p in self.parts if (name := p.first_wrong) is not None]
+        found += [r.name for r in rows if r.verdict not in GOOD]
+        return found[0] if found else None
 
     @property
     def all_causes(self) -> list[Cause]:
@@ -139,9 +170,7 @@ class Report:
             "ok": self.ok,
             "status": self.status,
             "title": self.title,
-            "verdicts": [
-                {k: v for k, v in vars(r).items() if v not in ("", None)} for r in self.rows
-            ],
+            "verdicts": [r.as_dict() for r in backward_order(self.rows)],
             "first_wrong": self.first_wrong,
             "causes": [c.as_dict() for c in self.causes],
             "conventions": self.conventions,
@@ -158,29 +187,31 @@ class Report:
 
     def text(self, colour: bool = False) -> str:
         """The report; colours are for a terminal."""
-        out = [paint(f"{self.title}: {self.headline}", 31 if self.status == 1 else 0, colour)]
+        heading = f"{self.title}: {self.headline}"
+        out = [paint(heading, 31 if self.status == 1 else 0, colour)]
         if self.rows:
-            width = max(len(r.name) for r in self.rows)
-            for r in self.rows:
-                error = "" if r.error is None else f"{r.error:8.1e}"
-                note = f"  {r.note}" if r.note else ""
-                verdict = paint(f"{r.verdict:14}", COLOURS.get(r.verdict, 0), colour)
-                out.append(f"  {r.name:{width}}  {verdict}  {error:8}{note}".rstrip())
+            width = max(len(r.name) for r in [*self.rows, Verdict("quantity", "")])
+            out.append(f"  {'quantity':{width}}  {'verdict':14}  relative error")
+        for r in backward_order(self.rows):
+            verdict = paint(f"{r.verdict:14}", COLOURS.get(r.verdict, 0), colour)
+            out.append(f"  {r.name:{width}}  {verdict}  {r.error_text:7}  {r.note}".rstrip())
         for i, cause in enumerate(self.causes, start=1):
-            lines = cause.lines()
-            head = f"{i}. " if len(self.causes) > 1 else ""
-            out += ["", head + lines[0], *lines[1:]]
-        out += [f"Not explained: {text}" for text in self.unexplained]
-        for title, texts in (
-            ("Convention", self.conventions),
-            ("Note", self.notes),
-            ("Examined", self.checked),
-            ("Not checked", self.not_checked),
-        ):
-            out += [f"{title}: {text}" for text in texts]
+            first, *rest = cause.lines()
+            out += ["", (f"{i}. " if len(self.causes) > 1 else "") + first, *rest]
+        out += [""] * bool(self.causes)
+        out += [f"{title}: {text}" for title, texts in self.remarks() for text in texts]
         for part in self.parts:
             out += ["", part.text(colour)]
         return "\n".join(out)
+
+    def remarks(self) -> list[tuple[str, list[str]]]:
+        return [
+            ("Not explained", self.unexplained),
+            ("Convention", self.conventions),
+            ("Note", self.notes),
+            ("Examined", self.checked),
+            ("Not examined", self.not_checked),
+        ]
 
     @property
     def headline(self) -> str:
@@ -188,15 +219,14 @@ class Report:
             return self.problem
         if self.status == 2:
             return "nothing could be examined."
-        if self.status == 0:
-            n = len([r for r in self.rows if r.error is not None])
-            if self.parts:
-                return f"{len(self.parts)} examined, all right."
-            return f"right. {n} gradient{'s' * (n != 1)} compared."
         if self.parts and not self.rows:
             wrong = [p.title for p in self.parts if p.status == 1]
-            return "a mistake in " + ", ".join(wrong) + "."
-        wrong = [r.name for r in self.rows if r.verdict not in GOOD and r.verdict != FOLLOWS]
+            end = f"a mistake in {'; '.join(wrong)}." if wrong else "all right."
+            return f"{len(self.parts)} examined, {end}"
+        if self.status == 0:
+            n = len([r for r in self.rows if r.error is not None])
+            return f"right, {'the gradient matches' if n == 1 else f'all {n} gradients match'}."
+        wrong = [r.name for r in backward_order(self.rows) if r.wrong]
         follow = sum(r.verdict == FOLLOWS for r in self.rows)
         text = "a mistake" + (f" in {', '.join(wrong)}" if wrong else "")
         if follow:
@@ -204,17 +234,43 @@ class Report:
         return text + "."
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text())}</pre>"
+        """The same for a notebook; everything that comes from the learner's file is escaped."""
+        esc = html.escape
+        left = 'style="text-align:left'
+        out = [f"<p><b>{esc(self.title)}</b>: {esc(self.headline)}</p>"]
+        if self.rows:
+            heads = ("quantity", "verdict", "relative error", "")
+            cells = "".join(f'<th {left}">{h}</th>' for h in heads)
+            out.append(f"<table><thead><tr>{cells}</tr></thead><tbody>")
+        for r in backward_order(self.rows):
+            colour = PAPER[COLOURS.get(r.verdict, 33)]
+            badge = f"background:{colour};color:#fff;padding:0 .5em;border-radius:.5em"
+            cells = "".join(
+                f'<td {left}">{cell}</td>'
+                for cell in (
+                    f"<code>{esc(r.name)}</code>",
+                    f'<span style="{badge}">{esc(r.verdict)}</span>',
+                    r.error_text,
+                    esc(r.note),
+                )
+            )
+            out.append(f"<tr>{cells}</tr>")
+        out += ["</tbody></table>"] * bool(self.rows)
+        for cause in self.causes:
+            first, *rest = cause.lines()
+            lines = esc("\n".join(rest))
+            out.append(f'<p><b>{esc(first)}</b></p><pre style="white-space:pre-wrap">{lines}</pre>')
+        found = [f"<li>{t}: {esc(text)}</li>" for t, texts in self.remarks() for text in texts]
+        out += [f"<ul>{''.join(found)}</ul>"] * bool(found)
+        out += [part._repr_html_() for part in self.parts]
+        return f"<div>{''.join(out)}</div>"
 
-    def show(self, file: TextIO | None = None) -> None:
-        """Print, in colours on a terminal unless NO_COLOR is set, in ASCII where need be."""
+    def show(self, file: TextIO | None = None, plain: bool = False) -> None:
+        """Print, in colours on a terminal unless NO_COLOR is set; ``plain``: no colours, ASCII."""
         file = file or sys.stdout
-        colour = file.isatty() and not os.environ.get("NO_COLOR")
-        text = self.text(colour)
-        try:
-            print(text, file=file)
-        except UnicodeEncodeError:
-            print(text.encode("ascii", "replace").decode(), file=file)
+        text = self.text(file.isatty() and not plain and not os.environ.get("NO_COLOR"))
+        encoding = "ascii" if plain else getattr(file, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=file)
 
 
 def paint(text: str, colour: int, on: bool) -> str:

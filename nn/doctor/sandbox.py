@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -32,13 +33,13 @@ NOT_HIS = tuple(
         Path(__file__).parent,
     )
 )
-LIMIT = 10.0  # seconds for one run of the learner's code
+LIMIT = ContextVar("LIMIT", default=10.0)  # seconds for one run of the learner's code
 MANY = 20000  # observed assignments, then watching ends
 LARGE = 20000  # numbers; larger arrays are not copied
 
 
-class TooLong(Exception):
-    """The learner's code did not end in time."""
+class TooLong(BaseException):
+    """The learner's code did not end in time; no ``except Exception`` of his catches it."""
 
 
 class Event(NamedTuple):
@@ -84,11 +85,11 @@ def is_his(code: CodeType) -> bool:
 class Tracer:
     """Observes the assignments of arrays in the learner's functions while they run."""
 
-    def __init__(self, seconds: float = LIMIT, watch: bool = True):
+    def __init__(self, watch: bool = True, seconds: float | None = None):
         self.events: list[Event] = []
         self.codes: dict[CodeType, FrameType] = {}
         self.lines: set[tuple[CodeType, int]] = set()
-        self.end = time.monotonic() + seconds
+        self.end = time.monotonic() + (LIMIT.get() if seconds is None else seconds)
         self.watch = watch
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -145,7 +146,7 @@ class Tracer:
 
 
 def callers_of(frame: FrameType) -> tuple[tuple[str, int], ...]:
-    found = []
+    found: list[tuple[str, int]] = []
     above = frame.f_back
     while above is not None and is_his(above.f_code) and len(found) < 4:
         found.append((above.f_code.co_name, above.f_lineno))
@@ -184,7 +185,7 @@ def arrays_in(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 class NoInput(io.TextIOBase):
     """Standard input while the learner's code runs: there is none."""
 
-    def readline(self, *args: Any) -> str:  # type: ignore[override]
+    def readline(self, *args: Any) -> str:
         raise EOFError("the program asks for input, and the doctor has nobody to ask")
 
     def read(self, *args: Any) -> str:
@@ -223,7 +224,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)  # again: a bare except catches the first
     try:
         yield
     finally:
@@ -231,14 +232,30 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Another time limit for each run of the learner's code."""
+    token = LIMIT.set(seconds)
+    try:
+        yield
+    finally:
+        LIMIT.reset(token)
+
+
 def attempt(
     action: Callable[[], Any],
     *,
     tracer: Tracer | None = None,
-    seconds: float = LIMIT,
+    seconds: float | None = None,
     seed: int = 7,
 ) -> tuple[Any, Failure | None]:
-    """The result of ``action()``, or how it failed; always from the same random numbers."""
+    """The result of ``action()``, or how it failed; always from the same random numbers.
+
+    ``seconds`` is at most the limit that `limited` sets.
+    """
+    seconds = min(LIMIT.get(), seconds or np.inf)
+    if tracer is None and threading.current_thread() is not threading.main_thread():
+        tracer = Tracer(watch=False, seconds=seconds)  # no signals there
     with quiet():
         np.random.seed(seed)
         random.seed(seed)
