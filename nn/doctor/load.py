@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import __future__
+
 import ast
+import copy
 import importlib
+import io
 import json
 import linecache
+import re
 import textwrap
+import tokenize
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nn import manual
-from nn.doctor.sandbox import attempt
+from nn.doctor.sandbox import Failure, attempt
 
 IMPORTED = {
     "__future__", "abc", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math",
@@ -23,7 +29,10 @@ IMPORTED = {
 CONSTANT_CALLS = {
     "array", "asarray", "zeros", "ones", "eye", "arange", "linspace", "float", "int", "range", "len",
     "dict", "list", "tuple", "float64", "float32", "sqrt", "log", "exp", "namedtuple", "RandomState",
-    "default_rng", "partial", "set", "str",
+    "default_rng", "partial", "set", "str", "reshape", "dot", "astype", "full", "zeros_like", "ones_like",
+    "concatenate", "vstack", "hstack", "column_stack", "sin", "cos", "tanh", "sum", "mean", "seed", "rand",
+    "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice", "meshgrid",
+    "transpose", "round", "abs", "maximum", "copy", "T",
 }  # fmt: skip
 LARGEST = 20_000_000  # bytes
 
@@ -37,6 +46,8 @@ class Room:
         self.trees: list[ast.stmt] = []
         self.notes: list[str] = []
         self.left_out: list[str] = []
+        self.missing: dict[str, str] = {}  # imported name: its module
+        self.source = ""
 
 
 class Missing:
@@ -59,48 +70,89 @@ def load(path: str | Path) -> Room:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a directory: name a .py or .ipynb file in it.")
-    if path.suffix not in (".py", ".ipynb"):
+    if path.suffix.lower() not in (".py", ".ipynb"):
         raise ValueError(f"{path} is neither a .py nor an .ipynb file.")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} is too large to be a program.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8.") from None
     room = Room(path)
-    parts = cells(text, path) if path.suffix == ".ipynb" else [(str(path), text)]
+    text = text_in(path, room.notes)
+    if not text.strip():
+        raise ValueError(f"{path} is empty.")
+    parts = [(str(path), text)] if path.suffix.lower() == ".py" else cells(text, path, room.notes)
     for name, source in parts:
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    for name, source in parts:
         run_part(room, name, source)
+    room.source = "\n".join(source for _, source in parts)
+    fill_in(room)
     return room
 
 
-def cells(text: str, path: Path) -> list[tuple[str, str]]:
+def text_in(path: Path, notes: list[str]) -> str:
+    """The text of a file in the encoding that it declares, else in UTF-8."""
+    content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif b"\0" in content:
+        raise ValueError(f"{path} is not a text file.")
+    else:
+        try:
+            encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        except SyntaxError:
+            encoding = "utf-8"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+        notes.append(f"{path.name} is not in {encoding.upper()}; it was read as Latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def cells(text: str, path: Path, notes: list[str]) -> list[tuple[str, str]]:
     """The code cells of a notebook, with magics commented out so that the lines keep their numbers."""
     try:
         notebook = json.loads(text)
         found = notebook.get("cells")
         if found is None:
             found = [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-        sources = []
-        for number, cell in enumerate(found, start=1):
-            if cell.get("cell_type") == "code":
-                source = cell.get("source", cell.get("input", ""))
-                sources.append((number, "".join(source)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not a notebook: {error}.") from None
+        code = [c for c in found if c.get("cell_type") == "code"]
+        sources = ["".join(c.get("source", c.get("input", ""))) for c in code]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if not (sources := cells_in_ruins(text)):
+            raise ValueError(f"{path} is not a notebook: {what_is_broken(error)}.") from None
+        notes.append(
+            f"{path.name} is a broken notebook ({what_is_broken(error)}); "
+            f"{len(sources)} of its code cells could be read"
+        )
     result = []
-    for number, source in sources:
+    for number, source in enumerate(sources, start=1):
         lines = source.split("\n")
-        if (
-            lines
-            and lines[0].startswith("%%")
-            and lines[0].split()[0] not in ("%%time", "%%timeit")
-        ):
+        if lines[0].startswith("%%") and lines[0].split()[0] not in ("%%time", "%%timeit", "%%capture"):
             continue
-        lines = ["pass  # " + x if x.lstrip()[:1] in ("%", "!", "?") else x for x in lines]
+        lines = [re.sub(r"^(\s*)([%!?]|\w+\s*=\s*[%!])", r"\1pass  # \2", x) for x in lines]
         result.append((f"<learner cell {number}>", "\n".join(lines)))
     return result
+
+
+def what_is_broken(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"its JSON breaks off or is wrong at line {error.lineno}"
+    return "it has no list of cells"
+
+
+def cells_in_ruins(text: str) -> list[str]:
+    """The code cells that are whole in a notebook that is not."""
+    found = []
+    for part in re.split(r'"cell_type"\s*:\s*', text)[1:]:
+        start = re.search(r'"source"\s*:\s*', part)
+        if not part.startswith('"code"') or start is None:
+            continue
+        try:
+            source, _ = json.JSONDecoder().raw_decode(part, start.end())
+        except ValueError:
+            continue
+        found.append("".join(source))
+    return found
 
 
 def run_part(room: Room, name: str, source: str) -> None:
@@ -146,19 +198,30 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
             bring(room, s)
         return
     definition = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    if isinstance(statement, ast.Expr | ast.Pass) and not (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+    if isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call)
     ):
         return
     if not definition and not is_constant(statement):
         room.left_out.append(text_of(statement))
         return
-    code = compile(ast.Module([statement], []), name, "exec")
-    _, failure = attempt(lambda: exec(code, room.names), seconds=3)
+    failure = executed(room, name, statement)
+    if failure is not None and definition and statement.decorator_list:
+        plain = copy.copy(statement)
+        plain.decorator_list = []
+        failure = executed(room, name, plain)
+        room.notes += [f"{statement.name} was taken without its decorator"] * (failure is None)
     if failure is not None:
         room.left_out.append(f"{text_of(statement)} ({failure.sentence})")
     else:
         room.trees.append(statement)
+
+
+def executed(room: Room, name: str, statement: ast.stmt) -> Failure | None:
+    # annotations stay text: their names may be of modules that are not here
+    flags = __future__.annotations.compiler_flag
+    code = compile(ast.Module([statement], []), name, "exec", flags)
+    return attempt(lambda: exec(code, room.names), seconds=3, seed=3)[1]
 
 
 def text_of(statement: ast.stmt) -> str:
@@ -167,10 +230,12 @@ def text_of(statement: ast.stmt) -> str:
 
 
 def is_constant(statement: ast.stmt) -> bool:
-    """Whether an assignment gives a constant or a small function, and so may be executed."""
+    """Whether a statement gives a constant, random numbers or a small function, and so may be
+    executed."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is not None and harmless(statement.value)
-    return isinstance(statement, ast.Assign) and harmless(statement.value)
+    seeds = isinstance(statement, ast.Expr) and "seed" in ast.unparse(statement)
+    return (seeds or isinstance(statement, ast.Assign)) and harmless(statement.value)
 
 
 def harmless(value: ast.expr) -> bool:
@@ -214,15 +279,13 @@ def bring(room: Room, statement: ast.stmt) -> None:
     module = found_module(room, statement.module or "")
     for alias in statement.names:
         target = alias.asname or alias.name
-        if alias.name == "*":
+        if isinstance(module, Missing):
+            room.missing[alias.name] = module._name
+            if alias.name != "*":
+                room.names[target] = Missing(alias.name)
+        elif alias.name == "*":
             public = [n for n in vars(module) if not n.startswith("_")]
-            if not isinstance(module, Missing):
-                room.names |= {n: getattr(module, n) for n in public if n not in room.names}
-            else:
-                course(room)
-        elif isinstance(module, Missing) and hasattr(manual, alias.name):
-            room.names[target] = course_function(room, alias.name)
-            room.notes.append(f"{module._name} is missing; {alias.name} was taken from nn.manual")
+            room.names |= {n: getattr(module, n) for n in public if n not in room.names}
         else:
             room.names[target] = getattr(module, alias.name, Missing(alias.name))
 
@@ -245,40 +308,38 @@ def found_module(room: Room, name: str) -> Any:
     return Missing(name or "a module")
 
 
-COURSE = ("sigmoid", "relu", "sigmoid_backward", "relu_backward", "linear_forward", "linear_backward",
-          "linear_activation_forward", "linear_activation_backward")  # fmt: skip
+def fill_in(room: Room) -> None:
+    """Take `nn.manual`'s functions and layers for those of a module that is not there.
+
+    The course's and the textbook's notebooks import them from files that come beside them.
+    """
+    if not room.missing:
+        return
+    trees = [node for tree in room.trees for node in ast.walk(tree)]
+    wanted = {n.id for n in trees if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    taken = []
+    for name in sorted(wanted):
+        absent = name not in room.names and "*" in room.missing
+        if absent or (name in room.missing and isinstance(room.names[name], Missing)):
+            if getattr(getattr(manual, name, None), "__module__", "").startswith("nn."):
+                room.names[name] = course_function(name, trees)
+                taken.append(name)
+    if taken:
+        modules = " and ".join(sorted({str(m) for m in room.missing.values()}))
+        room.notes.append(
+            f"{modules} is not beside the file: {', '.join(taken)} of the same name were taken from "
+            "nn.manual"
+        )
 
 
-def course(room: Room) -> None:
-    """The course's helpers, which its notebooks import with a star from a file that is not here."""
-    for name in COURSE:
-        room.names.setdefault(name, course_function(room, name))
-    if "the helper functions" not in " ".join(room.notes):
-        room.notes.append("the helper functions of a missing module were taken from nn.manual")
-
-
-def course_function(room: Room, name: str) -> Any:
+def course_function(name: str, trees: list[ast.AST]) -> Any:
     """`nn.manual`'s function, in the form that the file expects: (A, cache), or A alone."""
     function = getattr(manual, name)
-    if name not in ("sigmoid", "relu"):
-        return function
-    paired = any(
+    paired = name not in ("sigmoid", "relu") or any(
         isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Tuple)
         and isinstance(node.value, ast.Call)
         and getattr(node.value.func, "id", "") == name
-        for node in ast.walk(ast.parse("\n".join(source_of(room))))
+        for node in trees
     )
     return function if paired else lambda z: function(z)[0]
-
-
-def source_of(room: Room) -> list[str]:
-    """The text of a file as far as it parses."""
-    try:
-        text = room.path.read_text(encoding="utf-8-sig")
-        if room.path.suffix == ".ipynb":
-            text = "\n".join(s for _, s in cells(text, room.path))
-        ast.parse(text)
-    except (SyntaxError, ValueError, OSError):
-        return []
-    return text.split("\n")
