@@ -12,7 +12,7 @@ import numpy as np
 from nn.doctor import experiment as ex
 from nn.doctor import twin as twins
 from nn.doctor.experiment import Experiment, Layout
-from nn.doctor.naming import Unbound
+from nn.doctor.naming import CannotExamine, Unbound, label
 from nn.doctor.peel import Explanation, Mark, Pair, close, explain, pair_up
 from nn.doctor.reference import Truth, confirm, find_truth
 from nn.doctor.report import (
@@ -27,7 +27,7 @@ from nn.doctor.report import (
     Report,
     Verdict,
 )
-from nn.doctor.sandbox import Event, Failure
+from nn.doctor.sandbox import Event, Failure, TooLong
 from nn.doctor.subject import Run, Subject, batch_of
 from nn.doctor.twin import Factor, Twin
 
@@ -69,7 +69,7 @@ class Examination:
         try:
             with np.errstate(all="ignore"):
                 return self.examine()
-        except Unbound as error:
+        except CannotExamine as error:
             self.report.problem = f"{error}."
         return self.report
 
@@ -145,8 +145,7 @@ class Examination:
         for probe in e.probes:
             truth, failure = find_truth(self.subject, probe)
             if failure is not None:
-                if isinstance(failure.error, Unbound):
-                    raise failure.error
+                self.stop_for_good(failure, "forward or cost")
                 if failures is not None:
                     failures.append(f"forward or cost failed, {failure.sentence}.")
                 return None
@@ -155,8 +154,7 @@ class Examination:
                     failures.append(f"the cost of random parameters is {truth.loss}.")
                 return None
             run = self.subject.run(probe.params, probe.X, probe.Y)
-            if run.failure and isinstance(run.failure.error, Unbound):
-                raise run.failure.error
+            self.stop_for_good(run.failure, run.stage)
             if run.failure and run.stage == "forward":
                 if failures is not None:
                     failures.append(f"forward failed, {run.failure.sentence}.")
@@ -169,12 +167,22 @@ class Examination:
             self.infer_cost(trial)
         if len(trial.truths) == 2:
             self.compare(trial)
+            found = [k for k in self.subject.params if f"d{k}" in runs[0].gradients]
+            if not trial.failure and not found and not runs[0].raw:
+                raise CannotExamine(nothing_found(self.subject, runs[0]))
             return trial
         if failures is not None and not failures:
             failures.append(
                 "there is no cost function, and none of the usual ones fits: pass cost=."
             )
         return None
+
+    def stop_for_good(self, failure: Failure | None, stage: str) -> None:
+        """No other numbers help where an argument is unknown or the code does not end."""
+        if failure is not None and isinstance(failure.error, Unbound):
+            raise failure.error
+        if failure is not None and isinstance(failure.error, TooLong):
+            raise CannotExamine(f"{stage}: {failure.sentence}")
 
     def infer_cost(self, trial: Trial) -> None:
         """Without a cost function: the usual costs, and the one that the gradients fit best."""
@@ -336,6 +344,13 @@ class Examination:
             from nn.doctor.failures import explain_failure
 
             explain_failure(self, failed[0])
+        if hasattr(first, "inferred") and report.unexplained and not report.causes:
+            report.rows, report.unexplained, report.notes = [], [], []
+            report.problem = (
+                "there is no cost function, and the gradients are those of none of the usual costs: "
+                "say which it is with cost=."
+            )
+            return
         if wrong[0] is not first or len(wrong) < len(trials):
             right = [t.experiment.title for t in trials if t.right]
             if right:
@@ -775,6 +790,18 @@ class Examination:
 
 
 # --- small questions ------------------------------------------------------------------------------
+
+
+def nothing_found(subject: Subject, run: Run) -> str:
+    """No gradient was found in what backward returned or changed."""
+    names = [label(f) for f in (subject.backward, subject.both) if f is not None]
+    who = names[0] if names else "backward"
+    if run.problems:
+        return f"{who}: {run.problems[0]}"
+    return (
+        f"{who} returned no gradients and changed no parameter: is its return missing? It has to give "
+        f"{', '.join(f'd{k}' for k in subject.params)}"
+    )
 
 
 def size_of(trial: Trial) -> int:

@@ -1,7 +1,6 @@
 """A learner's file: only imports, definitions and constants run, nothing that trains or reads."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -30,9 +29,9 @@ CONSTANT_CALLS = {
     "array", "asarray", "zeros", "ones", "eye", "arange", "linspace", "float", "int", "range", "len",
     "dict", "list", "tuple", "float64", "float32", "sqrt", "log", "exp", "namedtuple", "RandomState",
     "default_rng", "partial", "set", "str", "reshape", "dot", "astype", "full", "zeros_like", "ones_like",
-    "concatenate", "vstack", "hstack", "column_stack", "sin", "cos", "tanh", "sum", "mean", "seed", "rand",
-    "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice", "meshgrid",
-    "transpose", "round", "abs", "maximum", "copy", "T",
+    "concatenate", "vstack", "hstack", "column_stack", "sin", "cos", "tanh", "sum", "mean", "seed",
+    "rand", "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice",
+    "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T",
 }  # fmt: skip
 LARGEST = 20_000_000  # bytes
 
@@ -127,7 +126,11 @@ def cells(text: str, path: Path, notes: list[str]) -> list[tuple[str, str]]:
     result = []
     for number, source in enumerate(sources, start=1):
         lines = source.split("\n")
-        if lines[0].startswith("%%") and lines[0].split()[0] not in ("%%time", "%%timeit", "%%capture"):
+        if lines[0].startswith("%%") and lines[0].split()[0] not in (
+            "%%time",
+            "%%timeit",
+            "%%capture",
+        ):
             continue
         lines = [re.sub(r"^(\s*)([%!?]|\w+\s*=\s*[%!])", r"\1pass  # \2", x) for x in lines]
         result.append((f"<learner cell {number}>", "\n".join(lines)))
@@ -320,10 +323,10 @@ def fill_in(room: Room) -> None:
     taken = []
     for name in sorted(wanted):
         absent = name not in room.names and "*" in room.missing
-        if absent or (name in room.missing and isinstance(room.names[name], Missing)):
-            if getattr(getattr(manual, name, None), "__module__", "").startswith("nn."):
-                room.names[name] = course_function(name, trees)
-                taken.append(name)
+        absent = absent or (name in room.missing and isinstance(room.names[name], Missing))
+        if absent and getattr(getattr(manual, name, None), "__module__", "").startswith("nn."):
+            room.names[name] = course_function(name, trees)
+            taken.append(name)
     if taken:
         modules = " and ".join(sorted({str(m) for m in room.missing.values()}))
         room.notes.append(

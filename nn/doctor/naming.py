@@ -40,7 +40,11 @@ ROLES: dict[str, str] = {
 }
 
 
-class Unbound(Exception):
+class CannotExamine(Exception):
+    """Why this code cannot be examined."""
+
+
+class Unbound(CannotExamine):
     """An argument of the learner's function that the doctor cannot give a value."""
 
 
@@ -215,13 +219,50 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
     ['W1', 'b1', 'W1', 'W1', 'W1', None]
     """
     low = key.rpartition(".")[2].lower().strip("_")
-    forms = {plain(p): p for p in params}
+    forms = {initials(plain(p)): p for p in params} | {plain(p): p for p in params}
     tried = [GRADIENT.sub("", low), re.sub(r"_?(?:grads?|gradient|g)$", "", low), low]
     for form in tried:
-        name = forms.get(re.sub(r"[^a-z0-9]", "", form))
+        form = re.sub(r"[^a-z0-9]", "", form)
+        name = forms.get(form) or forms.get(initials(form))
         if name is not None:
             return name
     return None
+
+
+def initials(name: str) -> str:
+    """``weights0`` and ``w0`` are one name, and so are ``biases0``, ``bias0`` and ``b0``."""
+    return re.sub(r"^bias(?:es)?(?=\d|$)", "b", re.sub(r"^weights?(?=\d|$)", "w", name))
+
+
+def rate_of(functions: Sequence[Callable[..., Any]]) -> float | None:
+    """The learning rate that a function has as a default or assigns; None where it is an argument,
+    1 where there is none.
+
+    >>> def step(W, dW, lr=0.5):
+    ...     return W - lr * dW
+    >>> rate_of([step]), rate_of([lambda W, dW, lr: W - lr * dW]), rate_of([lambda W, dW: W - dW])
+    (0.5, None, 1.0)
+    """
+    for function in functions:
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            continue
+        for p in parameters:
+            if role_of(p.name) == "lr":
+                return None if p.default is p.empty else float(p.default)
+        tree = source_tree(function)
+        for node in walk_own(tree) if tree is not None else []:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                names = [n.id for n in node.targets if isinstance(n, ast.Name)]
+                if any(role_of(n) == "lr" for n in names):
+                    return float(node.value.value)  # type: ignore[arg-type]
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        names = [n for n in getattr(code, "co_names", ()) if role_of(n) == "lr"]
+        values = [getattr(function, "__globals__", {}).get(n) for n in names]
+        if found := [v for v in values if isinstance(v, float) and v]:
+            return found[0]
+    return 1.0
 
 
 def intermediate_meant(key: str) -> str | None:

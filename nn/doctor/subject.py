@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,10 @@ from nn.doctor.naming import (
     call_with,
     flatten,
     intermediate_meant,
+    label,
     parameter_meant,
     plain,
+    rate_of,
     rebuild,
     result_names,
     role_of,
@@ -69,7 +72,9 @@ class Subject:
         self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
         self.extra = dict(extra or {})
         self.counts: tuple[dict[str, Any], list[str]] = ({}, [])  # globals that hold m
-        self.learning_rate = float(self.extra.get("learning_rate", RATE))
+        rates = [v for k, v in self.extra.items() if role_of(k) == "lr"]
+        rates += [rate_of([f]) for f in (backward, both) if f is not None]
+        self.learning_rate = float((rates and rates[0]) or RATE)
 
     @property
     def functions(self) -> list[Callable[..., Any]]:
@@ -109,9 +114,17 @@ class Subject:
             self.last_output = roles.get("output")
         if self.cost is None:
             return None
+        if self.runs_forward_itself(self.cost):  # its x is the input, whatever forward returned
+            pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
         loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output"))
         roles["cost"] = loss = loss_in(loss)
         return loss
+
+    def runs_forward_itself(self, function: Callable[..., Any]) -> bool:
+        """Also by calling the cost."""
+        called = {label(f) for f in (self.forward, self.cost) if f is not None}
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return bool(called.intersection(getattr(code, "co_names", ())))
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         """The loss and the output for Tensors or arrays; errors are the caller's."""
@@ -138,6 +151,8 @@ class Subject:
 
     def run_backward(self, roles: dict[str, Any], pool: dict[str, Any]) -> Any:
         assert self.backward is not None
+        if self.runs_forward_itself(self.backward):
+            pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
         return call_with(self.backward, bind(self.backward, pool, roles, self.extra, "Y"))
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
@@ -266,8 +281,8 @@ class ObjectSubject(Subject):
             ),
             None,
         )
-        if rate is not None:
-            self.learning_rate = rate
+        methods = [getattr(type(holder), n) for n in (backward, both) if n is not None]
+        self.learning_rate = rate or rate_of(methods) or self.learning_rate
 
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         roles = super().start(values, X, Y)
