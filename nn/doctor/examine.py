@@ -12,8 +12,15 @@ import numpy as np
 from nn.doctor import experiment as ex
 from nn.doctor import twin as twins
 from nn.doctor.experiment import Experiment, Layout
-from nn.doctor.naming import CannotExamine, Unbound, label
-from nn.doctor.peel import Explanation, Mark, Pair, close, explain, pair_up
+from nn.doctor.naming import (
+    CannotExamine,
+    Unbound,
+    intermediate_meant,
+    label,
+    parameter_meant,
+    plain,
+)
+from nn.doctor.peel import Explanation, Mark, Pair, close, explain, fits_name, gap, pair_up
 from nn.doctor.reference import Truth, confirm, find_truth
 from nn.doctor.report import (
     CONVENTION,
@@ -99,7 +106,10 @@ class Examination:
             if (depth, equal) == (own, False):
                 continue
             e = ex.experiment(self.layout, depth, equal, self.batches)
-            trial = e and self.attempt(e)
+            try:
+                trial = e and self.attempt(e)
+            except Unbound:  # each parameter is an argument: the depth is fixed
+                continue
             if trial and all_used(trial):
                 trials.append(trial)
         return trials
@@ -458,6 +468,7 @@ class Examination:
                 k
                 for k, v in again.items()
                 if k in run.gradients
+                and not np.array_equal(run.gradients[k], v, equal_nan=True)
                 and not close(np.asarray(run.gradients[k]), np.asarray(v), 1e-9)
             ]
             if off:
@@ -538,11 +549,26 @@ class Examination:
             put_place(cause, place_of(value, trial.runs[0].events, name))
         return cause
 
-    def explanation(self, trial: Trial, twin: Twin) -> Explanation | None:
+    def explain_partly(self, trial: Trial) -> bool:
+        """Backward stopped on its way: whether what it computed before shows why; then it is said."""
+        twin = self.twin_of(trial)
+        if twin is None:
+            return False
+        for run in trial.runs:
+            run.gradients = named_on_the_way(run.events, list(twin.names()))
+        found = self.explanation(trial, twin, partly=True) if trial.runs[0].gradients else None
+        if found is None or any(m.unexplained for m in found.marks):
+            return False
+        if not any(m.causes for m in found.marks):
+            return False
+        self.write(trial, found)
+        return True
+
+    def explanation(self, trial: Trial, twin: Twin, partly: bool = False) -> Explanation | None:
         names = twin.names()
         observed: dict[str, Pair] = {}
         inner, shift = self.inner_values(trial, twin)
-        trial.shift = shift  # type: ignore[attr-defined]
+        shift = 0 if partly else shift
         for key, value in trial.runs[0].gradients.items():
             other = trial.runs[1].gradients.get(key)
             if other is None:
@@ -553,10 +579,10 @@ class Examination:
                 name = shifted(key, shift)
                 if name not in inner:
                     continue
-                if np.shape(value) != inner[name][0].shape:
+                if np.shape(value) != inner[name][0].shape and not partly:
                     continue
             given = (np.asarray(value, float), np.asarray(other, float))
-            if name in observed or not all(np.all(np.isfinite(g)) for g in given):
+            if name in observed:
                 continue
             right = trial.truths[0].gradients.get(key)
             if right is not None and given[0].size == right.size and given[0].shape != right.shape:
@@ -577,6 +603,7 @@ class Examination:
             self.subject.learning_rate,
             self.common_candidates(trial),
             max(1e-9, tolerance_of(trial) if is_float32(trial) else 1e-9),
+            partly,
         )
 
     def common_candidates(self, trial: Trial) -> list[Factor]:
@@ -650,10 +677,8 @@ class Examination:
                 else f"it gives your numbers to {max(marks[0].error, 1e-16):.0e}"
             )
             if marks[0].right is not None:
-                from nn.doctor.peel import gap
-
                 off = gap(marks[0].right, marks[0].value) if same_shapes(marks[0]) else None
-                if off is not None:
+                if off:
                     cause.proof += f"; the right formula is off by {off:.0e}"
             report.causes.append(cause)
         if found.common != Factor() and wrong:
@@ -672,6 +697,11 @@ class Examination:
             elif mark.causes or mark.unexplained:
                 return Verdict(name, SHAPE, None, f"{np.shape(mark.value[0])}, not {truth.shape}")
         where = self.place(mark, trial)
+        if not np.all(np.isfinite(mark.value[0])):
+            text = f"line {where.line}" if where else ""
+            return (
+                Verdict(name, NAN, None, text) if mark.causes else Verdict(name, FOLLOWS, None, NAN)
+            )
         note = "" if mark.name[1] in "Wb" or name in trial.runs[0].gradients else "inside backward"
         if mark.causes or mark.unexplained:
             line = f"line {where.line}" if where else ""
@@ -720,7 +750,8 @@ class Examination:
     def place(self, mark: Mark, trial: Trial) -> Event | None:
         """The assignment that made this array; its caller where the line is right for other layers."""
         events = trial.runs[0].events
-        where = place_of(mark.value[0], events, mark.name)
+        alone = mark.name[1] == "Z" and not any(m.name == f"dA{mark.name[2:]}" for m in self.marks)
+        where = place_of(mark.value[0], events, "dAZ" if alone else mark.name)
         after = [m for m in self.marks if m.name[2:] == mark.name[2:] and m.name[1] in "ZWb"]
         for m in after if where is None and mark.name[1] in "ZAH" else ():
             where = where or place_of(m.value[0], events, m.name)  # it is part of a longer line
@@ -787,6 +818,18 @@ class Examination:
                 )
         for problem in trial.runs[0].problems:
             self.report.unexplained.append(problem)
+
+
+def named_on_the_way(events: Sequence[Event], params: Sequence[str]) -> dict[str, Any]:
+    """The gradients in assigned variables, by the names of the variables."""
+    found: dict[str, Any] = {}
+    for e in events:
+        meant = parameter_meant(e.name, params)
+        if meant is not None and plain(e.name) != plain(meant):
+            found[f"d{meant}"] = e.value
+        elif (inner := intermediate_meant(plain(e.name))) is not None:
+            found[inner] = e.value
+    return found
 
 
 # --- small questions ------------------------------------------------------------------------------
@@ -906,17 +949,13 @@ def shifted(key: str, shift: int) -> str:
     return key
 
 
-LETTERS = {"W": ("dw",), "b": ("db",), "Z": ("dz", "delta"), "A": ("da",), "H": ("da",)}
-
-
 def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     """The first assignment of this array, of a variable with a fitting name if there is one."""
     value = np.asarray(value)
     found = [e for e in events if e.value.shape == value.shape and close(e.value, value, 1e-12)]
     if not found:
         return None
-    letters = LETTERS.get(name[1:2], ())
-    fitting = [e for e in found if any(p in e.name.lower().replace("_", "") for p in letters)]
+    fitting = [e for e in found if fits_name(e.name, name)]
     named = [e for e in found if e.name != "return"]
     best = (fitting or named or found)[0]
     at = next(i for i, e in enumerate(events) if e is best)

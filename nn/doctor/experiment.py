@@ -206,7 +206,7 @@ def increased(name: str) -> str | None:
 def dims_for(depth: int, n_last: int, which: int, equal: bool) -> list[int]:
     if equal:  # all of them, where there is more than one output: then no shape is ever wrong
         return [n_last if n_last > 1 else (4, 3)[which]] * depth + [n_last]
-    widths = ([4, 6, 3, 5, 4, 2], [3, 5, 4, 6, 2, 4])[which]
+    widths = ([4, 6, 3, 8, 4, 2], [3, 8, 4, 6, 2, 4])[which]  # none is a size of the batch
     return [widths[i % 6] for i in range(depth)] + [n_last]
 
 
@@ -234,7 +234,7 @@ def experiment(
     if names is None and depth != len(layout.weights):
         return None
     names = names or list(layout.weights)
-    n_last = min(layout.dims[-1], 5)
+    n_last = min(layout.dims[-1], 4)
     all_dims = [layout.dims if own else dims_for(depth, n_last, which, equal) for which in (0, 1)]
     probes = [
         build(layout, dims, batch, 100 + 10 * depth + which, names)

@@ -24,6 +24,13 @@ def explain_failure(examination: Any, trial: Any) -> None:
     report.rows = [Verdict(n, MISSING) for n in names if n not in done]
     if cache_too_short(report, trial):
         return
+    rows, report.rows = report.rows, []
+    if examination.explain_partly(trial):
+        report.rows += [row for row in rows if row.name not in report.verdicts]
+        for cause in report.causes:
+            cause.says += f"; so backward stops with {type(failure.error).__name__}"
+        return
+    report.rows = rows
     found, left = Repair(examination, trial, lines_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)

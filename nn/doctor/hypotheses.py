@@ -6,8 +6,10 @@ search in `peel` accepts one only if it gives the learner's numbers.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -86,8 +88,11 @@ def right_formulas(room: Room, derived: list[tuple[str, Expression]]) -> list[tu
         letter, layer = name[1], int(name[2:])
         if "U" in formula.symbols():
             out = room.activations(L)
-            slope = cost_slope(twin.cost, room[out], room["Y"] if "Y" in room.values else None)
-            slope = room.factor(room.inner, slope)
+            Y = room["Y"] if "Y" in room.values else None
+            if twin.cost == "squared error":  # its 2 goes into the factor
+                slope = room.factor(Factor(2.0) * room.inner, room[out] - Y)
+            else:
+                slope = room.factor(room.inner, cost_slope(twin.cost, room[out], Y))
             formula = formula.substitute({"U": slope})
         elif letter in "Wb":
             formula = room.factor(room.outer, formula)
@@ -715,6 +720,8 @@ def fused(name: str, room: Room, A: Any, Y: Any, slope: Any, right: str) -> Iter
         ("sign", f"{name} is Y - A, with the wrong sign", lambda: scaled(Y - A)),
         ("cost's gradient", f"{name} is the output itself: Y is missing", lambda: scaled(1.0 * A)),
         ("cost's gradient", f"{name} is A + Y", lambda: scaled(A + Y)),
+        ("cost's gradient", f"{name} is Y: the output is missing", lambda: scaled(1.0 * Y)),
+        ("cost's gradient", f"{name} is -Y: the output is missing", lambda: scaled(-1.0 * Y)),
     )
 
 
@@ -726,7 +733,8 @@ def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterat
         if len(shape) < 2:
             continue
         for other in [*room.values]:
-            if other in (used, name) or np.shape(room.values[other]) != shape:
+            same = other[:-1] == used[:-1]  # of another layer, with any shape that can be computed
+            if other in (used, name) or (np.shape(room.values[other]) != shape and not same):
                 continue
             if other.startswith("d") and other not in known:
                 continue
@@ -768,6 +776,17 @@ def remade(function: Any, args: Any, kwargs: Mapping[str, Any]) -> Any:
     return call(function, args, dict(kwargs), value, np.shape(value))
 
 
+def product_of(e: Any) -> list[Any]:
+    """The factors of a product of several."""
+    if not is_call(e, np.multiply):
+        return [e]
+    return [*product_of(e.args[0]), *product_of(e.args[1])]
+
+
+def flipped(part: Any) -> str:
+    return "transpose missing" if is_call(part, np.transpose) else "a transpose too many"
+
+
 def own_edits(e: Expression) -> Iterator[tuple[str, Any]]:
     f, args = e.function, e.args
     makers: list[tuple[str, Callable[[], Any]]] = []
@@ -776,18 +795,22 @@ def own_edits(e: Expression) -> Iterator[tuple[str, Any]]:
         makers += [
             ("operands exchanged", lambda: remade(f, (b, a), {})),
             ("* for @", lambda: remade(np.multiply, (a, b), {})),
-            ("a transpose too many", lambda: remade(f, (a, b.T), {})),
-            ("a transpose too many", lambda: remade(f, (a.T, b), {})),
+            (flipped(b), lambda: remade(f, (a, b.T), {})),
+            (flipped(a), lambda: remade(f, (a.T, b), {})),
             ("transpose missing or too many", lambda: remade(f, (a.T, b.T), {})),
         ]
     elif f is np.transpose:
         makers += [("transpose missing", lambda: args[0])]
     elif f is np.multiply:
-        makers += [("a factor missing", lambda i=i: args[i] * 1.0) for i in (0, 1)]
-        makers += [
-            ("+ for *", lambda: remade(np.add, args, {})),
-            ("/ for *", lambda: remade(np.divide, args, {})),
-        ]
+        parts = product_of(e)
+        for i, part in enumerate(parts):
+            rest = reduce(operator.mul, parts[:i] + parts[i + 1 :])
+            makers += [
+                ("a factor missing", lambda rest=rest: rest * 1.0),
+                ("+ for *", lambda rest=rest, part=part: remade(np.add, (rest, part), {})),
+                ("/ for *", lambda rest=rest, part=part: remade(np.divide, (rest, part), {})),
+                ("/ for *", lambda rest=rest, part=part: remade(np.divide, (part, rest), {})),
+            ]
     elif f is np.divide:
         makers += [
             ("a divisor missing", lambda: args[0] * 1.0),

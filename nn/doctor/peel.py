@@ -64,16 +64,50 @@ class Explanation:
 
 
 def close(a: Any, b: Any, tolerance: float = FITS) -> bool:
+    """Whether two arrays are equal, relative to the largest entry; inf and nan at the same places."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
     with np.errstate(all="ignore"):
+        finite = np.isfinite(a)
+        if not finite.all():
+            if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+                return False
+            a, b = a[finite], b[finite]
         size = np.abs(a).max() if a.size else 0.0
         return bool(np.abs(a - b).max() <= tolerance * max(size, 1e-12)) if a.size else True
 
 
 def both_close(a: Pair, b: Pair, tolerance: float = FITS) -> bool:
     return close(a[0], b[0], tolerance) and close(a[1], b[1], tolerance)
+
+
+def broadcasts(value: Pair, right: Pair) -> bool:
+    """Whether both arrays can stand where the right ones should."""
+    try:
+        return all(
+            np.ndim(v) == np.ndim(r)
+            and np.broadcast_shapes(np.shape(v), np.shape(r)) == np.shape(r)
+            for v, r in zip(value, right)
+        )
+    except ValueError:
+        return False
+
+
+LETTERS = {
+    "W": ("dw",),
+    "b": ("db",),
+    "Z": ("dz", "delta"),
+    "A": ("da",),
+    "H": ("da",),
+    "AZ": ("da", "dz", "delta"),  # of a layer without activation
+}
+
+
+def fits_name(variable: str, quantity: str) -> bool:
+    """Whether this is how people call it: ``self.dZ_2`` or ``delta2`` for dZ2, whatever the number."""
+    low = variable.lower().replace("_", "")
+    return any(p in low for p in LETTERS.get(quantity[1:].rstrip("0123456789"), ()))
 
 
 def pair_up(events: Sequence[Sequence[Event]]) -> list[tuple[Event, Event]]:
@@ -105,10 +139,13 @@ class Peel:
         inner: Factor,
         outer: Factor,
         tolerance: float,
+        partly: bool = False,
     ):
+        self.partly = partly
         self.twin, self.observed, self.tolerance = twin, observed, tolerance
         self.bases = bases
         self.traced = [(a.value, b.value) for a, b in traced]
+        self.assigned = [a.name for a, _ in traced]
         self.room = Room(twin, bases[0], inner, outer)
         self.lines = right_formulas(self.room, derived)
         self.formula = dict(self.lines)
@@ -155,6 +192,8 @@ class Peel:
             for state in states:
                 if not found or state.cost < min(s.cost for s in found) + 1:
                     found += self.explain(block, state)
+            if not found:
+                break
             found.sort(key=lambda s: s.cost)
             states = merged([s for s in found if s.cost <= found[0].cost + 0.6])[:BEAM]
             if states[0].cost > limit:
@@ -202,7 +241,9 @@ class Peel:
                 different.append(option)
         for option in different:
             if not both_close(option[dZ], right[dZ]):
-                self.add_leading(option, [n for n in hidden if n != dZ], dZ, right, state)
+                self.add_leading(
+                    option, [n for n in right if n in hidden and n != dZ], dZ, right, state
+                )
         return different[:4] or [observed]
 
     def add_leading(
@@ -215,7 +256,11 @@ class Peel:
     ) -> None:
         """The gradients before a traced dZ, if they were seen too."""
         for name in hidden:
-            seen = [p for p in self.traced if np.shape(p[0]) == self.shapes[name]]
+            seen = [
+                p
+                for p, variable in zip(self.traced, self.assigned)
+                if broadcasts(p, right[name]) and (np.any(p[0]) or fits_name(variable, name))
+            ]
             if any(both_close(p, right[name]) for p in seen):
                 option[name] = right[name]
             elif len(hidden) == 1:
@@ -266,6 +311,8 @@ class Peel:
         name, rest = block[0], block[1:]
         right = self.value(self.formula[name], state)
         if right is None:
+            if self.partly and not budget:
+                yield state
             return
         if name in observed:
             given = observed[name]
@@ -282,15 +329,16 @@ class Peel:
             elif budget:
                 mark2 = self.named(name, given, right, state)
                 if mark2 is not None:
-                    cost = self.price(mark2, state) + 0.05 * (name not in self.observed)
+                    cost = self.price(mark2, state) + 0.02 * (name not in self.observed)
                     yield from self.search(rest, state.with_mark(mark2, cost), observed, budget - 1)
             return
         mark = Mark(name, right, right=right, formula=self.formula[name])
-        yield from self.search(rest, state.with_mark(mark, 0), observed, budget)
+        unseen = 0.0 if self.was_seen(right) else 0.03
+        yield from self.search(rest, state.with_mark(mark, unseen), observed, budget)
         if budget:
             for value, causes in self.hidden_changes(name, right, state):
                 mark = Mark(name, value, tuple(causes), right=right, formula=self.formula[name])
-                cost = self.price(mark, state) + (0.0 if self.was_seen(value) else 0.25)
+                cost = self.price(mark, state) + (0.06 if self.was_seen(value) else 0.25)
                 yield from self.search(rest, state.with_mark(mark, cost), observed, budget - 1)
 
     def was_seen(self, value: Pair) -> bool:
@@ -396,13 +444,13 @@ def gap(a: Pair, b: Pair) -> float:
     """The relative difference; infinite for other shapes."""
     if any(np.shape(x) != np.shape(y) for x, y in zip(a, b)):
         return float("inf")
-    with np.errstate(all="ignore"):
-        return max(
-            float(np.abs(np.asarray(x) - y).max() / max(np.abs(y).max(), 1e-300))
-            if np.size(x)
-            else 0.0
-            for x, y in zip(a, b)
-        )
+    worst = 0.0
+    for x, y in zip(map(np.asarray, a), map(np.asarray, b)):
+        finite = np.isfinite(x) & np.isfinite(y)
+        if finite.any():
+            off = np.abs(x[finite] - y[finite]).max() / max(np.abs(y[finite]).max(), 1e-300)
+            worst = max(worst, float(off))
+    return worst
 
 
 def merged(states: list[State]) -> list[State]:
@@ -533,7 +581,7 @@ def conventions(twin: Twin, common: Sequence[Factor]) -> Iterator[tuple[Factor, 
                 continue
             seen.append(inner)
             outer = total.over(inner)
-            price = 0.0 if inner in (N, Factor()) else 0.1
+            price = 0.0 if inner in (N, Factor()) else 0.05
             yield inner, outer, price + (0.9 if c != Factor() else 0.0)
 
 
@@ -545,8 +593,12 @@ def explain(
     rate: float,
     common: Sequence[Factor] = (),
     tolerance: float = FITS,
+    partly: bool = False,
 ) -> Explanation | None:
-    """The explanation of the learner's gradients with the fewest mistakes, over the conventions."""
+    """The explanation of the learner's gradients with the fewest mistakes, over the conventions.
+
+    ``partly``: his code stopped on the way, and what follows is not known.
+    """
     bases = (environment(twin, probes[0], 0, rate), environment(twin, probes[1], 1, rate))
     derived = derived_formulas(twin, probes[0])
     best: Explanation | None = None
@@ -554,7 +606,7 @@ def explain(
         limit = best.cost - price if best is not None else np.inf
         if limit <= 0:
             continue
-        peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance)
+        peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance, partly)
         states = peel.run(limit)
         if states and (best is None or states[0].cost + price < best.cost):
             first = states[0]

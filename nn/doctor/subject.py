@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from nn.doctor.naming import (
     result_names,
     role_of,
 )
-from nn.doctor.sandbox import Event, Failure, Tracer, attempt
+from nn.doctor.sandbox import Event, Failure, TooLong, Tracer, attempt, failure_of
 from tinygrad_edu import Tensor
 
 RATE = 0.0173  # the learning rate given to code that wants one
@@ -105,9 +106,16 @@ class Subject:
     ) -> Any:
         """Run forward and cost; add what they give to ``roles`` and ``pool``; the loss."""
         if self.both is not None:
-            result = call_with(self.both, bind(self.both, pool, roles, self.extra))
-            roles["both"] = result
-            return loss_in(result)
+            bound = bind(self.both, pool, roles, self.extra)
+            try:
+                roles["both"] = call_with(self.both, bound)
+            except Exception as error:
+                loss = loss_before(error, self.both)
+                if loss is None:
+                    raise
+                roles["both"] = error
+                return loss
+            return loss_in(roles["both"])
         if self.forward is not None:
             result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
             take_result(result, self.forward, roles, pool, values)
@@ -179,6 +187,8 @@ class Subject:
         if self.both is not None:
             result: Any = roles["both"]
             run.events = run.seen
+            if isinstance(result, Exception):
+                run.failure = failure_of(result)
         else:
             tracer = Tracer(watch=watch)
             result, run.failure = attempt(
@@ -364,6 +374,20 @@ def loss_in(result: Any) -> Any:
     raise ValueError("the cost function returned None: expected one number")
 
 
+def loss_before(error: Exception, function: Callable[..., Any]) -> Any:
+    """The loss that ``function`` had computed when it failed on its way to the gradients, if it had."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is code and not isinstance(error, TooLong):
+            names = frame.f_locals
+            known = [n for n in [*result_names(function)[:1], *names] if n in names]
+            for name in known:
+                value = getattr(names[name], "data", names[name])
+                if role_of(name) == "cost" and np.size(value) == 1:
+                    return names[name]
+    return None
+
+
 def is_arraylike(x: Any) -> bool:
     return isinstance(x, np.ndarray | Tensor) and x.ndim > 0
 
@@ -528,14 +552,18 @@ def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> b
 # --- objects --------------------------------------------------------------------------------------
 
 
-def arrays_of(holder: Any, depth: int = 5) -> dict[str, Any]:
-    """The float arrays that an object holds, by path; an array that is held twice has two paths."""
+def arrays_of(holder: Any, depth: int = 5, numbers: bool = False) -> dict[str, Any]:
+    """The float arrays that an object holds, by path; an array that is held twice has two paths.
+
+    With ``numbers`` also NumPy's single ones, as a sum without an axis is.
+    """
     found: dict[str, Any] = {}
     seen: set[int] = set()
 
     def visit(value: Any, path: str, left: int) -> None:
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            found[path] = value
+        if isinstance(value, np.ndarray | np.floating if numbers else np.ndarray):
+            if value.dtype.kind == "f":
+                found[path] = np.asarray(value)
         elif id(value) in seen or left == 0:
             return
         elif isinstance(value, Mapping | list | tuple):
@@ -565,7 +593,7 @@ def aliases(holder: Any) -> dict[str, list[str]]:
 
 def parameters_in(holder: Any, gradients: bool = False) -> dict[str, Any]:
     """The float arrays that an object holds, each once; without those that look like gradients."""
-    found = arrays_of(holder)
+    found = arrays_of(holder, numbers=gradients)
     if gradients:
         return found
     first = aliases(holder)

@@ -1,163 +1,659 @@
-"""Every hypothesis of the doctor as a program: generated backprop with one formula changed.
+"""Mistakes put systematically into right programs, and how the doctor does with them.
 
-The program's text is written from the derived formulas, so that it can be traced like a learner's.
+    python tests/nn/doctor/mutants.py [--pairs] [--sample N] [--show]
+
+Each mutant is the text of a program of `networks.py` with one statement of its backward pass changed.
+The changes are edits of the text and share nothing with the doctor's hypotheses. Which gradients are
+wrong is decided by running the mutant next to the right program, whose gradients are compared with
+central differences of its cost.
 """
 
 from __future__ import annotations
 
+import argparse
+import ast
+import copy
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+if __name__ == "__main__":
+    here = Path(__file__).resolve()
+    sys.path[:0] = [str(here.parent), str(here.parents[3])]
+
+import networks
 import numpy as np
 import programs
+from networks import Network, Statement
 
 from nn import doctor
-from nn.doctor.experiment import Probe
-from nn.doctor.hypotheses import Change, Room, changes_of, evaluate, right_formulas
 from nn.doctor.report import Report
-from nn.doctor.twin import Factor, Layer, Twin, environment, formulas
-from tinygrad_edu import sigmoid as tensor_sigmoid
-from tinygrad_edu.rules import softmax as tensor_softmax
-
-FORWARD = {
-    "relu": "np.maximum(0, {z})",
-    "tanh": "np.tanh({z})",
-    "sigmoid": "1 / (1 + np.exp(-{z}))",
-    "softmax": "np.exp({z}) / np.sum(np.exp({z}), axis=0, keepdims=True)",
-}
-COST = {
-    "cross-entropy": "-np.sum(Y * np.log({a}) + (1 - Y) * np.log(1 - {a})) / m",
-    "cross-entropy of classes": "-np.sum(Y * np.log({a})) / m",
-    "squared error": "np.sum(({a} - Y) ** 2) / (2 * m)",
-}
 
 
-class Net(NamedTuple):
-    twin: Twin
-    probe: Probe
-    lines: list[tuple[str, Any]]
-    room: Room
-    course: bool  # dZ and dA are m times larger
+class Mutant(NamedTuple):
+    """A program with one statement changed, and the kinds of cause that name the change."""
+
+    network: Network
+    statement: Statement
+    mistake: str
+    text: str
+    kinds: frozenset[str]
 
     @property
     def title(self) -> str:
-        kinds = "-".join(layer.activation for layer in self.twin.layers)
-        return f"{kinds}, {self.twin.cost}, {'course' if self.course else 'plain'}"
+        return f"{self.network.title}: {self.statement.quantity} = {self.text}  [{self.mistake}]"
 
 
-def net(depth: int, hidden: str, cost: str, course: bool) -> Net:
-    output = "softmax" if "classes" in cost else "sigmoid"
-    kinds = [hidden] * (depth - 1) + [output]
-    layers = [Layer(f"W{i}", f"b{i}", "W @ A", kind) for i, kind in enumerate(kinds, start=1)]
-    scale = "1 / (2 * m)" if cost == "squared error" else "1 / m"
-    twin = Twin(layers, 0, cost, scale)
-    dims = (*(4, 5, 3, 4)[:depth], 3 if output == "softmax" else 1)
-    params, X, Y = programs.columns(dims, m=7, seed=5)
-    params = {k: v + 0.3 * np.random.RandomState(8).randn(*v.shape) for k, v in params.items()}
-    if output == "softmax":
-        Y = np.eye(3)[np.arange(7) % 3].T
-    probe = Probe(params, X, Y, 7)
-    inner = Factor(1.0) if course else twin.factor
-    room = Room(twin, environment(twin, probe, 0, 0.0173), inner, twin.factor.over(inner))
-    lines = right_formulas(room, formulas(twin, probe))
-    for name, f in lines:
-        room.add(name, f.value)
-    return Net(twin, probe, lines, room, course)
+# --- the mistakes ---------------------------------------------------------------------------------
+
+Mistakes = Iterator[tuple[str, str, str]]  # (mistake, the new text, kinds that name it)
 
 
-def changes(n: Net) -> list[tuple[str, Change]]:
-    """(quantity, change) for every hypothesis that changes the gradients by more than a factor."""
-    found = []
-    for i, (name, formula) in enumerate(n.lines):
-        for change in changes_of(name, formula, n.room, [m for m, _ in n.lines[:i]]):
-            if counts(n, {name: change}):
-                found.append((name, change))
-    return found
+def names_in(text: str) -> set[str]:
+    return {ast.unparse(n) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.expr)}
 
 
-def values(n: Net, changed: dict[str, Change]) -> dict[str, Any]:
-    room = dict(n.room.values)
-    found = {}
-    with np.errstate(all="ignore"):
-        for name, formula in n.lines:
-            e = changed[name].formula if name in changed else formula
-            room[name] = found[name] = np.asarray(evaluate(e, room))
-    return {k: v for k, v in found.items() if k[1] in "Wb"}
+def replaced(text: str, old: str, new: str) -> str:
+    """The expression with every part ``old`` replaced by ``new``."""
+
+    class Put(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> Any:
+            if isinstance(node, ast.expr) and ast.unparse(node) == old:
+                return ast.parse(new, mode="eval").body
+            return self.generic_visit(node)
+
+    return ast.unparse(Put().visit(ast.parse(text, mode="eval")))
 
 
-def counts(n: Net, changed: dict[str, Change]) -> bool:
-    """Whether the gradients can be computed, and are not all the right ones times one factor."""
+def of_scale(s: Statement, network: Network) -> Mistakes:
+    """A factor too many or too few."""
+    e, f, m = f"({s.text})", network.features, "m"
+    X = "self.X" if network.form == "class" else "X"
+    if network.form == "loop":  # inside a function that all layers share
+        X, m = "A_prev", "A_prev.shape[1]" if "input" in s.roles else "Z.shape[1]"
+    if "/ m" in s.text:
+        yield "1/m missing", replaced_once(s.text, " / m", ""), "missing 1/m|a divisor missing"
+        if s.letter in "Wb":
+            yield (
+                "features for m",
+                replaced_once(s.text, " / m", f" / {X}.shape[{f}]"),
+                "features for m",
+            )
+            if network.dims[-1] > 1 and network.form != "loop":
+                yield (
+                    "outputs for m",
+                    replaced_once(s.text, " / m", f" / Y.shape[{f}]"),
+                    "classes for m",
+                )
+    yield "1/m too many", f"{e} / {m}", "1/m twice"
+    yield "sign", f"-{e}", "sign|a sign inside"
+    yield "twice", f"2 * {e}", "factor 2|constant factor"
+    yield "half", f"0.5 * {e}", "factor 1/2|constant factor"
+    yield "a number", f"0.3 * {e}", "constant factor"
+    yield "zero", f"0 * {e}", "zero"
+
+
+def replaced_once(text: str, old: str, new: str) -> str:
+    head, found, tail = text.rpartition(old)
+    assert found
+    return head + new + tail
+
+
+def of_weights(s: Statement, network: Network) -> Mistakes:
+    """dW: operands and orientation."""
+    r, others = s.roles, s.others
+    seen = dict.fromkeys(
+        [r[k] for k in ("Z", "A") if k in r]
+        + [n for k in ("Z", "A", "input") for n in others.get(k, [])]
+    )
+    for other in seen:
+        if other != r["input"]:
+            text = replaced(s.text, r["input"], other)
+            yield f"operand {other}", text, "operand of dW|another array"
+    if "dA" in r:
+        yield "dA for dZ", replaced(s.text, r["dZ"], r["dA"]), "dA for dZ|another array"
+    for other in others.get("dZ", []):
+        if defined_before(network, s, other):
+            text = replaced(s.text, r["dZ"], other)
+            yield f"upstream {other}", text, "another array|upstream of another layer"
+    yield "transposed", f"({s.text}).T", "transposed"
+    yield "decay", f"{s.text} + 0.1 * {r['W']}", "regularisation"
+
+
+def defined_before(network: Network, s: Statement, quantity: str) -> bool:
+    before = network.statements[: network.statements.index(s)]
+    return any(b.quantity == quantity for b in before)
+
+
+def of_biases(s: Statement, network: Network) -> Mistakes:
+    """db: the sum."""
+    r, others = s.roles, s.others
+    sums = "sum over everything", "wrong axis"
+    for old, new in ((", axis=1, keepdims=True", ""), (", axis=0", "")):
+        if old in s.text:
+            yield "no axis", s.text.replace(old, new), sums[0]
+    yield (
+        "other axis",
+        s.text.replace("axis=0", "axis=@").replace("axis=1", "axis=0").replace("axis=@", "axis=1"),
+        sums[1],
+    )
+    if "keepdims" in s.text:
+        yield "no keepdims", s.text.replace(", keepdims=True", ""), "squeezed"
+        yield "keepdims only", s.text.replace("axis=1, ", ""), sums[0]
+    yield "mean", s.text.replace("np.sum", "np.mean"), "mean for sum|1/m twice"
+    yield "maximum", s.text.replace("np.sum", "np.max"), "max for sum"
+    yield "not summed", s.roles["dZ"] + (" / m" if " / m" in s.text else ""), "not summed"
+    if "dA" in r:
+        yield "dA for dZ", replaced(s.text, r["dZ"], r["dA"]), "dA for dZ|another array"
+    for other in others.get("dZ", []):
+        if defined_before(network, s, other):
+            text = replaced(s.text, r["dZ"], other)
+            yield f"upstream {other}", text, "another array|upstream of another layer"
+    if "Z" in r:
+        yield "Z for dZ", replaced(s.text, r["dZ"], r["Z"]), "another array"
+
+
+def of_inputs(s: Statement, network: Network) -> Mistakes:
+    """dA: the way back through a layer's weights."""
+    if "above" not in s.roles:
+        yield from of_cost(s, network)
+        return
+    W, dZ, others = s.roles["W"], s.roles["above"], s.others
+    flipped = s.text.replace(f"{W}.T", W)
+    yield "W not transposed", flipped, "W not transposed|transpose missing"
+    for other in others.get("W", []):
+        yield f"W is {other}", replaced(s.text, W, other), "another array"
+    yield "W missing", dZ, "W missing"
+    yield (
+        "pseudo-inverse",
+        s.text.replace(f"{W}.T", f"np.linalg.pinv({W})"),
+        "inverse for transpose",
+    )
+    if "above dA" in s.roles:
+        yield "dA for dZ", replaced(s.text, dZ, s.roles["above dA"]), "dA for dZ|another array"
+    for other in others.get("above", []):
+        if defined_before(network, s, other):
+            text = replaced(s.text, dZ, other)
+            yield f"upstream {other}", text, "another array|upstream of another layer"
+    dW = dZ.replace("dZ", "dW")
+    dW = f"self.{dW}" if network.form == "class" else dW
+    if defined_before(network, s, dW) or dW == "dW":
+        yield "W updated", replaced(s.text, W, f"({W} - 0.05 * {dW})"), "updated W"
+
+
+WRONG_SLOPES = {
+    "tanh": ["1 + {a} ** 2", "{a}", "1 - {a}", "1 - {z} ** 2", "{a} ** 2"],
+    "sigmoid": ["{a}", "1 - {a}", "{a} * (1 + {a})", "{z} * (1 - {z})", "{a} ** 2"],
+    "relu": [],
+}
+OTHER_SLOPES = {
+    "relu": ["({z} > 0)", "({a} > 0)"],
+    "tanh": ["(1 - {a} ** 2)", "(1 - np.tanh({z}) ** 2)"],
+    "sigmoid": ["({a} * (1 - {a}))", "(1 / (1 + np.exp(-{z})) * (1 - 1 / (1 + np.exp(-{z}))))"],
+}
+AT_VALUE = {
+    "relu": "({a} >= 0)",
+    "tanh": "(1 - np.tanh({a}) ** 2)",
+    "sigmoid": "(1 / (1 + np.exp(-{a})) * (1 - 1 / (1 + np.exp(-{a}))))",
+}
+
+
+def of_activation(s: Statement, network: Network) -> Mistakes:
+    """dZ: the derivative of the activation, and what it is multiplied with."""
+    r, kind = s.roles, s.activation
+    z, a, g = r.get("Z", ""), r.get("A", ""), r.get("dA")
+    if g is None or kind == "identity":
+        yield from of_cost(s, network)
+        for other in ("sigmoid", "tanh", "relu") if kind == "identity" else ():
+            slope = networks.SLOPE[other].format(z=z, a=a)
+            yield (
+                f"slope of {other}",
+                f"({s.text}) * {slope}",
+                "another activation|derivative twice",
+            )
+        return
+    if g not in names_in(s.text):
+        return
+    if kind == "softmax":
+        yield "p (1 - p)", f"{g} * {a} * (1 - {a})", "softmax as p (1 - p)"
+        yield "a term missing", f"{g} * {a}", "softmax's slope|a term missing"
+        yield "no slope", g, "derivative missing"
+        return
+    named = f"{kind}'s slope"
+    a = a or f"np.maximum(0, {z})"
+    slope = networks.SLOPE[kind].format(z=z, a=a)
+    yield "no slope", g, "derivative missing"
+    yield "no upstream", slope + " * 1.0", "upstream missing"
+    yield "slope twice", f"{s.text} * {slope}", "derivative twice|something too many"
+    for other, slopes in OTHER_SLOPES.items():
+        for text in slopes if other != kind else ():
+            if "{a}" not in text or "A" in r:
+                new = f"{g} * {text.format(z=z, a=a)}"
+                yield f"slope of {other}", new, f"another activation|{named}"
+    if "A" in r or kind == "relu":
+        yield "slope at A", f"{g} * {AT_VALUE[kind].format(a=a)}", "derivative at A"
+    for text in WRONG_SLOPES[kind]:
+        if "{a}" not in text or "A" in r:
+            yield f"slope {text}", f"{g} * ({text.format(z=z, a=a)})", f"{named}|a factor missing"
+    if kind == "relu":
+        yield "mask inverted", f"{g} * ({z} <= 0)", "mask inverted"
+        yield "value", f"{g} * {a}", "value for slope"
+        yield "mask of the gradient", f"{g} * ({g} > 0)", "mask on the gradient"
+        yield "mask of the gradient too", f"{g} * ({z} > 0) * ({g} > 0)", "mask on the gradient"
+    for other in zip(s.others.get("Z", []), s.others.get("A", [])):
+        text = networks.SLOPE[kind].format(z=other[0], a=other[1])
+        kinds = "mask of another layer|cache of another layer|another array"
+        yield f"cache of {other[0]}", f"{g} * {text}", kinds
+    for other_g in s.others.get("dA", []):
+        if defined_before(network, s, other_g):
+            text = replaced(s.text, g, other_g)
+            yield f"upstream {other_g}", text, "upstream of another layer|another array"
+
+
+def of_cost(s: Statement, network: Network) -> Mistakes:
+    """The first gradient: that of the cost."""
+    if "Y" not in names_in(s.text):
+        return
+    a, mean = s.roles["A"], " / m" if s.text.endswith(" / m") else ""
+    fused, squares = s.letter == "Z", network.cost == "squares"
+    if fused:
+        slope = networks.SLOPE["sigmoid"].format(a=a, z="")
+        yield "slope too", f"({a} - Y) * {slope}{mean}", "slope of the output twice|another cost"
+        yield "Y missing", f"{a}{mean}", "cost's gradient|a term missing"
+        yield "A + Y", f"({a} + Y){mean}", "cost's gradient|a sign inside"
+        squared = "another cost"
+        yield "slope of squares", f"2 * ({a} - Y) * {slope}{mean}", squared
+        return
+    for cost, text in networks.COST_SLOPE.items():
+        if cost != network.cost and not (squares and cost != "squares"):
+            yield f"cost of {cost}", f"({text.format(a=a)}){mean}", "another cost|term missing"
+    if squares:
+        off = f"{a} - Y"
+        yield "Y missing", replaced(s.text, off, a), "cost's gradient|a term missing|another cost"
+        yield "A + Y", replaced(s.text, off, f"{a} + Y"), "cost's gradient|a sign inside"
+    if network.cost == "entropy":
+        terms = f"Y / {a}", f"(1 - Y) / (1 - {a})"
+        kinds = "sign of a term|a sign inside"
+        yield "sign of a term", f"(-({terms[0]}) - {terms[1]}){mean}", kinds
+        yield "sign of a term", f"({terms[0]} + {terms[1]}){mean}", kinds
+        yield "a term missing", f"-({terms[0]}){mean}", "term missing|another cost|a term missing"
+        yield "a term missing", f"({terms[1]}){mean}", "term missing|a term missing"
+
+
+# small edits anywhere in a statement, and what the doctor may call each
+OPERATORS: dict[type[ast.operator], list[tuple[type[ast.operator], str]]] = {
+    ast.Add: [(ast.Sub, "a sign inside|sign of a term")],
+    ast.Sub: [(ast.Add, "a sign inside|sign of a term|cost's gradient")],
+    ast.Mult: [(ast.Add, "+ for *"), (ast.Div, "/ for *")],
+    ast.Div: [(ast.Mult, "* for /")],
+}
+PARTS: dict[type[ast.operator], str] = {
+    ast.Add: "a term missing|term missing",
+    ast.Sub: "a term missing|term missing|cost's gradient",
+    ast.Mult: "a factor missing|derivative missing|upstream missing|value for slope",
+    ast.Div: "a divisor missing|missing 1/m",
+}
+
+
+def of_any(s: Statement, network: Network) -> Mistakes:
+    """One small edit anywhere in the statement."""
+    tree = ast.parse(s.text, mode="eval")
+    slope = (
+        f"|{s.activation}'s slope|derivative at A|another activation|cost's gradient|another cost"
+    )
+    for i, node in enumerate(ast.walk(tree)):
+        for mistake, new, kinds in edits(node):
+            changed = copy.deepcopy(tree)
+            spot = list(ast.walk(changed))[i]
+            if s.letter in "ZA":
+                kinds += slope
+            put = Exchange(spot, new)
+            yield mistake, ast.unparse(put.visit(changed)), kinds
+
+
+class Exchange(ast.NodeTransformer):
+    def __init__(self, old: ast.AST, new: ast.AST):
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def edits(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
+    if isinstance(node, ast.BinOp):
+        kind = type(node.op)
+        for other, kinds in OPERATORS.get(kind, []):
+            yield f"{other.__name__} for {kind.__name__}", binary(node, other()), kinds
+        if kind in PARTS:
+            yield "left part only", node.left, PARTS[kind]
+        if kind in (ast.Add, ast.Sub, ast.Mult):
+            yield "right part only", node.right, PARTS[kind]
+        if kind is ast.Sub:
+            new = ast.BinOp(node.right, ast.Sub(), node.left)
+            yield (
+                "operands exchanged",
+                new,
+                "operands exchanged|sign|sign of a term|cost's gradient",
+            )
+        if kind is ast.Div:
+            new = ast.BinOp(node.right, ast.Div(), node.left)
+            yield "upside down", new, "quotient upside down"
+        if kind is ast.Pow:
+            yield "no exponent", node.left, "exponent missing"
+            new = ast.BinOp(node.left, ast.Pow(), ast.Constant(3))
+            yield "another exponent", new, "another exponent"
+        if kind is ast.MatMult:
+            new = ast.BinOp(node.right, ast.MatMult(), node.left)
+            yield "operands exchanged", new, "operands exchanged"
+            yield "* for @", binary(node, ast.Mult()), "* for @"
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "np.dot":
+        new = ast.Call(node.func, node.args[::-1], [])
+        yield "operands exchanged", new, "operands exchanged"
+        yield "* for @", ast.BinOp(node.args[0], ast.Mult(), node.args[1]), "* for @"
+    elif isinstance(node, ast.Attribute) and node.attr == "T":
+        yield "no transpose", node.value, "transpose missing|W not transposed"
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "no minus", node.operand, "a sign inside|sign|sign of a term"
+    elif isinstance(node, ast.Compare):
+        for op, kinds in ((ast.Lt, "< for >|mask inverted"), (ast.GtE, ">= for >|derivative at A")):
+            new = ast.Compare(node.left, [op()], node.comparators)
+            yield f"{op.__name__} for Gt", new, kinds
+
+
+def binary(node: ast.BinOp, op: ast.operator) -> ast.expr:
+    return ast.BinOp(node.left, op, node.right)
+
+
+SOURCES: dict[str, Callable[[Statement, Network], Mistakes]] = {
+    "W": of_weights,
+    "b": of_biases,
+    "A": of_inputs,
+    "Z": of_activation,
+}
+
+
+def mutants(network: Network) -> list[Mutant]:
+    """Every mistake in every statement; the kinds of the same text are put together."""
+    found: dict[tuple[str, str], Mutant] = {}
+    for s in network.statements:
+        right = ast.unparse(ast.parse(s.text))
+        for source in (SOURCES[s.letter], of_scale, of_any):
+            for mistake, text, kinds in source(s, network):
+                text = ast.unparse(ast.parse(text))
+                key = (s.quantity, text)
+                if text == right:
+                    continue
+                known = found.get(key, Mutant(network, s, mistake, text, frozenset()))
+                found[key] = known._replace(kinds=known.kinds | set(kinds.split("|")))
+    return list(found.values())
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def program(network: Network, changed: Sequence[Mutant] = ()) -> tuple[str, list[int]]:
+    """The text with these statements changed, and their lines."""
+    text, lines = network.source, []
+    for m in changed:
+        at = text.index(f" {m.statement.line}") + 1
+        lines.append(text.count("\n", 0, at) + 1)
+        new = f"{m.statement.quantity} = {m.text}"
+        text = text[:at] + new + text[at + len(m.statement.line) :]
+    return text, lines
+
+
+Functions = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def functions(network: Network, room: dict[str, Any]) -> Functions:
+    """(cost, gradients) of params, X and Y, called as the form wants."""
+
+    def run(params: dict[str, Any], X: Any, Y: Any) -> tuple[float, dict[str, Any]]:
+        if network.form == "derived":
+            m = float(X.shape[1])
+            return room["loss_and_gradients"](**params, X=X, Y=Y, m=m)
+        if network.form == "class":
+            net = room["Network"]()
+            vars(net).update(params)
+            net.forward(X)
+            loss = net.loss(Y)
+            net.backward(Y)
+            return loss, {f"d{k}": getattr(net, f"d{k}") for k in params}
+        if network.form == "loop":
+            AL, caches = room["L_model_forward"](X, params)
+            loss = room["compute_cost"](AL, Y)
+            return loss, room["L_model_backward"](AL, Y, caches)
+        if network.form == "rows":
+            cache = room["forward"](X, **params)
+            loss = room["cost"](cache[-1], Y)
+            return loss, dict(
+                zip((f"d{k}" for k in params), room["backward"](X, Y, *params.values(), *cache))
+            )
+        AL, cache = room["forward"](X, params)
+        return room["cost"](AL, Y), room["backward"](params, cache, X, Y)
+
+    return lambda *given: run(*given)[0], lambda *given: run(*given)[1]
+
+
+def run_text(text: str) -> dict[str, Any]:
+    room: dict[str, Any] = {"__name__": "learner"}
+    exec(text, room)
+    return room
+
+
+def is_right(network: Network) -> bool:
+    """Whether the gradients of the unchanged program are those of its cost, by central differences."""
+    cost, gradients = functions(network, run_text(network.source))
+    h = 1e-6
+    for seed, (dims, m) in enumerate(network.widths()):
+        params, X, Y = network.data(dims, m, seed)
+        found = gradients(params, X, Y)
+        for name, value in params.items():
+            slope = np.zeros_like(value)
+            for i in np.ndindex(value.shape):
+                ends = []
+                for sign in (1, -1):
+                    moved = {k: np.array(v) for k, v in params.items()}
+                    moved[name][i] += sign * h
+                    ends.append(float(cost(moved, X, Y)))
+                slope[i] = (ends[0] - ends[1]) / (2 * h)
+            if np.abs(slope - found[f"d{name}"]).max() > 1e-6 * max(1.0, np.abs(slope).max()):
+                return False
+    return True
+
+
+def is_equal(network: Network, changed: Sequence[Mutant]) -> bool:
+    """Whether the gradients are the right ones, up to one factor for all, with every width."""
+    right = functions(network, run_text(network.source))[1]
+    mutant = functions(network, run_text(program(network, changed)[0]))[1]
+    for seed, (dims, m) in enumerate(network.widths()):
+        given = network.data(dims, m, seed)
+        with np.errstate(all="ignore"):
+            try:
+                theirs = mutant(*given)
+            except (ValueError, TypeError, IndexError, np.linalg.LinAlgError):
+                return False
+            true = right(*given)
+            names = [k for k in true if k[1] in "Wb"]
+            try:
+                theirs = {k: np.broadcast_to(theirs[k], true[k].shape) for k in names}
+            except ValueError:
+                return False
+            g, r = (np.concatenate([np.ravel(x[k]) for k in names]) for x in (theirs, true))
+            if not np.all(np.isfinite(g)) or not np.any(g):
+                return False
+            if np.abs(g - (g @ r) / (r @ r) * r).max() > 1e-8 * np.abs(g).max():
+                return False
+    return True
+
+
+def examine(network: Network, changed: Sequence[Mutant] = ()) -> tuple[Report, list[int]]:
+    """What the doctor says of the program, called as a learner would."""
+    text, lines = program(network, changed)
+    room, _ = programs.load(text)
+    params, X, Y = network.data(network.dims, 5, 1)
+    if network.form == "derived":
+        both = room["loss_and_gradients"]
+        return doctor.check(loss_and_grad=both, params=params, X=X, Y=Y), lines
+    if network.form == "class":
+        return doctor.check_model(room["Network"](), X, Y), lines
+    names = ("forward", "cost", "backward")
+    if network.form == "loop":
+        names = ("L_model_forward", "compute_cost", "L_model_backward")
+    forward, cost, backward = (room[n] for n in names)
+    return doctor.check(forward, cost, backward, params, X, Y), lines
+
+
+# --- the score ------------------------------------------------------------------------------------
+
+
+class Score(NamedTuple):
+    """What the doctor made of one program with mistakes."""
+
+    detected: bool
+    located: bool
+    named: bool
+    alone: bool  # nothing else is accused
+    report: Report
+
+
+def normal(text: str) -> str:
+    """A statement in one spelling: ``@`` for ``np.dot``."""
+
+    class Products(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> Any:
+            self.generic_visit(node)
+            if ast.unparse(node.func) == "np.dot":
+                return ast.BinOp(node.args[0], ast.MatMult(), node.args[1])
+            return node
+
     try:
-        given = values(n, changed)
-    except (ValueError, np.linalg.LinAlgError):
-        return False
-    right = values(n, {})
-    if any(given[k].shape != right[k].shape for k in right):
+        return ast.unparse(Products().visit(ast.parse(text)))
+    except SyntaxError:
+        return text
+
+
+def names_it(cause: Any, m: Mutant) -> bool:
+    """Whether this cause, or one that it cannot be told from, is this mistake."""
+    quantity = m.statement.name
+    if m.statement.activation == "identity" and "above" not in m.statement.roles:
+        quantity = quantity.replace("A", "Z")  # the output is Z itself, and so its gradient
+    quantities = cause.quantity.split(", ")
+    shared = not quantity[-1].isdigit()  # a line for all layers: any quantity of its kind
+    hit = any(q[:2] == quantity[:2] if shared else q == quantity for q in quantities)
+    kinds = {cause.kind, *(a.kind for a in cause.alternatives)}
+    if hit and kinds & m.kinds:
         return True
-    g = np.concatenate([given[k].ravel() for k in right])
-    r = np.concatenate([right[k].ravel() for k in right])
-    if not np.all(np.isfinite(g)):
-        return False
-    return bool(np.abs(g - (g @ r) / (r @ r) * r).max() > 1e-6 * np.abs(r).max())
+    written = [c.fix.removeprefix("write `").rstrip("`") for c in (cause, *cause.alternatives)]
+    return normal(m.statement.line) in map(normal, written)
 
 
-def program(n: Net, changed: dict[str, Change]) -> str:
-    L = n.twin.depth
-    out = ["import numpy as np", "", "def forward(X, params):"]
-    a = "X"
-    for i, layer in enumerate(n.twin.layers, start=1):
-        out.append(f"    Z{i} = params['W{i}'] @ {a} + params['b{i}']")
-        out.append(f"    A{i} = " + FORWARD[layer.activation].format(z=f"Z{i}"))
-        a = f"A{i}"
-    names = [f"{x}{i}" for i in range(1, L + 1) for x in "ZA"]
-    out.append(f"    return A{L}, " + "{" + ", ".join(f"'{x}': {x}" for x in names) + "}")
-    out += ["", "def cost(AL, Y):", "    m = Y.shape[1]"]
-    out += ["    return " + COST[n.twin.cost].format(a="AL")]
-    out += ["", "def backward(params, cache, X, Y):"]
-    out += ["    m, n, n_x, learning_rate = X.shape[1], Y.shape[0], X.shape[0], 0.0173"]
-    out += [f"    {x} = cache['{x}']" for x in names]
-    out += [f"    {x}{i} = params['{x}{i}']" for i in range(1, L + 1) for x in "Wb"]
-    for name, formula in n.lines:
-        out.append(f"    {name} = {changed[name].formula if name in changed else formula}")
-    grads = [f"d{x}{i}" for i in range(L, 0, -1) for x in "Wb"]
-    out.append("    return {" + ", ".join(f"'{g}': {g}" for g in grads) + "}")
-    return "\n".join(out) + "\n"
+def score(network: Network, changed: Sequence[Mutant]) -> Score:
+    report, lines = examine(network, changed)
+    causes = report.all_causes
+    found = [[c for c in causes if names_it(c, m)] for m in changed]
+    located = all(any(c.line == line for c in causes) for line in lines)
+    alone = all(any(names_it(c, m) for m in changed) for c in causes) and not report.unexplained
+    return Score(report.status == 1, located, all(found), alone, report)
 
 
-def examine(n: Net, changed: dict[str, Change]) -> Report:
-    room, _ = programs.load(program(n, changed))
-    room["sigmoid"], room["softmax"] = tensor_sigmoid, tensor_softmax
-    params = {k: v for k, v in n.probe.params.items() if k[0] in "Wb"}
-    return doctor.check(
-        room["forward"], room["cost"], room["backward"], params, n.probe.X, n.probe.Y
+def all_mutants() -> list[Mutant]:
+    return [m for network in networks.networks() for m in mutants(network)]
+
+
+def sample(of: Sequence[Mutant], n: int) -> list[Mutant]:
+    """Of each mistake in turn one, from another program each time, until there are ``n``."""
+    rng = random.Random(20)
+    groups: dict[tuple[str, str], list[Mutant]] = {}
+    for m in of:
+        groups.setdefault((m.statement.letter, m.mistake.split()[0]), []).append(m)
+    for group in groups.values():
+        rng.shuffle(group)
+    found: list[Mutant] = []
+    while len(found) < n and any(groups.values()):
+        found += [group.pop() for group in groups.values() if group]
+    return found[:n]
+
+
+def pairs(n: int) -> Iterator[list[Mutant]]:
+    """Random pairs of mistakes of two kinds in two layers of one program."""
+    rng = random.Random(11)
+    programs_ = [w for w in networks.networks() if w.form != "loop"]
+    choices = {w.title: mutants(w) for w in programs_}
+    while n:
+        a, b = rng.sample(choices[rng.choice(programs_).title], 2)
+        layers = a.statement.name[2:], b.statement.name[2:]
+        if layers[0] == layers[1] or a.mistake == b.mistake:
+            continue
+        if any(is_equal(a.network, c) for c in ([a], [b], [a, b])):
+            continue
+        yield [a, b]
+        n -= 1
+
+
+def measure(cases: Sequence[Sequence[Mutant]], show: bool = False) -> Counter[str]:
+    """How many were detected, located and named, and how many are no mistakes at all."""
+    total: Counter[str] = Counter()
+    for changed in cases:
+        network = changed[0].network
+        if len(changed) == 1 and is_equal(network, changed):
+            total["equal"] += 1
+            alarm = not examine(network, changed)[0].ok
+            total["equal, alarm"] += alarm
+            if alarm and show:
+                print("ALARM", changed[0].title)
+            continue
+        s = score(network, changed)
+        total["mutants"] += 1
+        for name in ("detected", "located", "named", "alone"):
+            total[name] += getattr(s, name)
+        total["named alone"] += s.named and s.alone
+        if show and not (s.named and s.alone):
+            words = [n for n in ("detected", "located", "named", "alone") if not getattr(s, n)]
+            print("NOT", ", ".join(words), "|", " & ".join(m.title for m in changed))
+            for c in s.report.all_causes:
+                kinds = ", ".join([c.kind, *(a.kind for a in c.alternatives)])
+                print("     ", c.quantity, "|", kinds, "|", c.where)
+            for text in [*s.report.unexplained, s.report.problem]:
+                print("     ", text[:150]) if text else None
+    return total
+
+
+def shown(total: Counter[str]) -> str:
+    n = total["mutants"]
+    parts = [f"{total[k]} {k} ({total[k] / n:.1%})" for k in ("detected", "located", "named")]
+    return (
+        f"{n} mutants: {', '.join(parts)}, {total['named alone']} named and nothing else "
+        f"accused; {total['equal']} more are equal to the right program up to one factor, "
+        f"{total['equal, alarm']} of them called wrong"
     )
 
 
-def all_kinds(report: Report) -> set[tuple[str, str]]:
-    """(quantity, kind) of every cause and of those that cannot be told from it."""
-    found = set()
-    for c in report.all_causes:
-        for quantity in c.quantity.split(", "):
-            found |= {(quantity, k) for k in [c.kind, *(a.kind for a in c.alternatives)]}
-    return found
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, metavar="N", help="N pairs of two mistakes instead")
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants instead of all")
+    parser.add_argument("--program", help="only programs with this in their title")
+    parser.add_argument("--show", action="store_true", help="show what was not explained")
+    a = parser.parse_args(arguments)
+    if a.pairs:
+        print(shown(measure(list(pairs(a.pairs)), a.show)))
+        return
+    chosen = [m for m in all_mutants() if not a.program or a.program in m.network.title]
+    if a.sample:
+        chosen = sample(chosen, a.sample)
+    total: Counter[str] = Counter()
+    for network in networks.networks():
+        mine = [[m] for m in chosen if m.network.title == network.title]
+        if mine:
+            found = measure(mine, a.show)
+            print(f"{network.title}: {shown(found)}", flush=True)
+            total += found
+    print(shown(total))
 
 
-def is_named(report: Report, name: str, change: Change) -> bool:
-    """Whether the report says this change of this quantity, or one that it cannot be told from."""
-    if (name, change.kind) in all_kinds(report):
-        return True
-    texts = [c.computed for c in report.all_causes] + [
-        a.computed for c in report.all_causes for a in c.alternatives
-    ]
-    return f"{name} = {change.formula}" in texts
-
-
-NETS = [
-    (2, "relu", "cross-entropy", True),
-    (2, "sigmoid", "squared error", False),
-    (2, "tanh", "cross-entropy of classes", False),
-    (3, "relu", "cross-entropy", False),
-    (3, "tanh", "cross-entropy", True),
-    (3, "relu", "cross-entropy of classes", True),
-    (4, "sigmoid", "cross-entropy", True),
-    (4, "relu", "cross-entropy of classes", False),
-]
+if __name__ == "__main__":
+    main()
