@@ -82,7 +82,7 @@ class Repair:
 
     def __init__(self, examination: Any, trial: Any, lines: Sequence[tuple[str, int]]):
         self.subject, self.trial = examination.subject, trial
-        self.end = time.monotonic() + SECONDS
+        self.end = time.process_time() + SECONDS
         self.first = set(lines)
         codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
         order = [*codes, *(c for c in trial.runs[0].forward_codes if c not in codes)]
@@ -106,7 +106,7 @@ class Repair:
             best: list[tuple[int, Edit, set[str]]] = []
             for edit in self.edits():
                 whole = [e for n, e, _ in best if n == len(self.wanted)]
-                if time.monotonic() > self.end or (whole and edit.line != whole[0].line):
+                if time.process_time() > self.end or (whole and edit.line != whole[0].line):
                     break
                 now = self.tried(edit, 0)
                 if now is None or not now >= good or len(now) <= len(good):
