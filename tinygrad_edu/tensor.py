@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -295,7 +298,11 @@ class Tensor:
         name = f"{module}.{function.__name__}"
         if operation is None:
             raise missing_rule(name)
-        return called(operation, name, args, kwargs)
+        in_order, names = signatures(operation, function)
+        if len(args) > in_order or (kwargs and names.keys() & kwargs.keys()):
+            args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
+            kwargs = {names.get(key, key): value for key, value in kwargs.items()}
+        return called(operation, name, args, kwargs, function)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         refuse_stale(self)
@@ -334,7 +341,7 @@ class Tensor:
         return format(self.item(), spec) if spec else str(self)
 
     def __contains__(self, x: Any) -> bool:
-        return bool((self == x).any())
+        return bool(np.any(self == x))
 
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
@@ -456,26 +463,55 @@ def missing_rule(name: str) -> TypeError:
     )
 
 
-# What these arguments of NumPy's functions say when they say nothing.
+# What these arguments of ufuncs say when they say nothing.
 DEFAULTS = {"out": None, "dtype": None, "where": True, "casting": "same_kind", "subok": True}
 
 
-def called(operation: Callable[..., Any], name: str, args: Any, kwargs: Any) -> Any:
-    """``operation(*args, **kwargs)``; an argument that it does not take is called as in NumPy."""
+@cache
+def parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    """The names of a function's parameters and their defaults; none where it does not tell."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except ValueError:
+        return {}
+    return (
+        {p.name: p.default for p in found} if all(p.kind != p.VAR_POSITIONAL for p in found) else {}
+    )
+
+
+@cache
+def signatures(operation: Any, function: Any) -> tuple[float, dict[str, str]]:
+    """How many arguments mean the same by position to ``operation`` and to NumPy's ``function``, and
+    what ``operation`` calls those that it has under another name."""
+    ours, theirs = list(parameters(operation)), parameters(function)
+    if not ours or not theirs:
+        return inf, {}
+    same, names = 0, {}
+    for mine, (name, default) in zip(ours, theirs.items()):
+        if mine != name:
+            if default is not inspect.Parameter.empty:
+                break
+            names[name] = mine
+        same += 1
+    return same, names
+
+
+def called(
+    operation: Callable[..., Any], name: str, args: Any, kwargs: Any, function: Any = None
+) -> Any:
+    """``operation(*args, **kwargs)``; an argument that it does not take is called as in NumPy, and
+    left out where it is what NumPy's ``function`` takes anyway."""
     try:
         return operation(*args, **kwargs)
     except TypeError as error:
         said = str(error)
-        if " positional argument" in said and said.startswith(f"{operation.__name__}() takes"):
-            raise TypeError(
-                f"{name} on Tensors takes fewer arguments by position than in NumPy: give them by "
-                "their names, as in axis=0, keepdims=True."
-            ) from None
         if "unexpected keyword argument" not in said:
             raise
         unknown = said.rsplit("'", 2)[1]
-        if unknown in DEFAULTS and kwargs.get(unknown, error) is DEFAULTS[unknown]:
-            return called(operation, name, args, {k: kwargs[k] for k in kwargs if k != unknown})
+        defaults = DEFAULTS if function is None else parameters(function)
+        if kwargs.get(unknown, error) is defaults.get(unknown):
+            rest = {key: value for key, value in kwargs.items() if key != unknown}
+            return called(operation, name, args, rest, function)
         raise TypeError(
             f"{name} with {unknown}= is not supported on Tensors: leave {unknown}= out, or pass "
             "t.detach() where no gradient is needed."
