@@ -217,8 +217,8 @@ def test_augmented_assignment_rebinds() -> None:
 
 
 def test_an_unknown_function_is_named() -> None:
-    with pytest.raises(TypeError, match=r"np\.unique has no rule.*tg\.rule.*detach"):
-        np.unique(leaf(1.0, 2.0))
+    with pytest.raises(TypeError, match=r"np\.roots has no rule.*tg\.rule.*detach"):
+        np.roots(leaf(1.0, 2.0))
     with pytest.raises(TypeError, match=r"np\.linalg\.eig has no rule"):
         np.linalg.eig(leaf(np.eye(2)))
     with pytest.raises(TypeError, match=r"np\.gcd has no rule"):
@@ -230,12 +230,12 @@ def test_an_unknown_function_is_named() -> None:
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda x: np.var(x, where=[True, False]), r"np\.var with where="),
-        (lambda x: np.std(x, dtype=np.float32), r"np\.std with dtype="),
+        (lambda x: np.median(x, out=np.zeros(())), r"np\.median with out="),
+        (lambda x: np.quantile(x, 0.5, weights=[1, 2]), r"np\.quantile with weights="),
         (lambda x: np.exp(x, out=np.zeros(2)), r"np\.exp cannot write.*out="),
         (lambda x: np.mean(x, out=np.zeros(())), r"np\.mean with out="),
-        (lambda x: np.sum(x, 0, None, None, True), r"np\.sum on Tensors .*by their names"),
-        (lambda x: np.sum(x, 0, np.float32), r"keepdims= has to be True or False"),
+        (lambda x: np.sum(x, 0, None, np.zeros(())), r"np\.sum with out="),
+        (lambda x: x.sum(0, np.float32), r"keepdims= has to be True or False"),
         (lambda x: np.pad(x, 1, mode="mean"), r"mode='mean' is not supported"),
         (lambda x: x + "1", r"dtype <U1.*real numbers"),
         (lambda x: x < "1", r"not supported between"),
@@ -245,6 +245,25 @@ def test_an_unknown_function_is_named() -> None:
 def test_an_unknown_argument_is_named(call: Callable[..., Any], named: str) -> None:
     with pytest.raises(TypeError, match=named):
         call(leaf(1.0, 2.0))
+
+
+def test_arguments_by_position_mean_what_they_mean_in_numpy() -> None:
+    a = np.array([[1.0, -2.0, 4.0], [3.0, 0.5, 1.0]])
+    for f in (
+        lambda x: np.sum(x, 0, None, None, True),
+        lambda x: np.sum(a=x, axis=1),
+        lambda x: np.mean(x, 0, np.float32, None, True),
+        lambda x: np.var(x, 1, None, None, 1, True),
+        lambda x: np.max(x, 0, None, True),
+        lambda x: np.quantile(x, 0.3, 0, None, False, "lower", True),
+        lambda x: np.linalg.norm(x=x, ord=1, axis=0),
+        lambda x: np.trace(x, 1, 0, 1, None, None),
+        lambda x: np.clip(x, 0, None, None),
+        lambda x: np.argmax(x, 1, None),
+    ):
+        out, expected = f(leaf(a)), f(a)
+        assert (out.shape, out.dtype) == (expected.shape, expected.dtype)
+        np.testing.assert_allclose(out.detach().data, expected, rtol=1e-15)
 
 
 def test_comparing_with_what_is_not_a_number() -> None:

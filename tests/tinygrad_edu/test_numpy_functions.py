@@ -191,9 +191,39 @@ cases(
     multiply_outer=(lambda a, b: np.multiply.outer(a, b), (3,), M),
     median=(lambda a: np.median(a) + np.median(a, axis=0), (3, 4)),
     quantile=(lambda a: np.quantile(a, 0.3, axis=0) + np.percentile(a, 60), (4, 3)),
+    quantile_methods=(
+        lambda a: [
+            np.quantile(a, 0.37, axis=1, method=m) + np.percentile(a, [20, 80], 1, method=m)
+            for m in ("lower", "higher", "nearest", "midpoint", "hazen", "inverted_cdf", "weibull")
+        ],
+        (2, 5),
+    ),
+    nanquantile=(lambda a: np.nanquantile(holes(a), [0.2, 0.7], axis=1, keepdims=True), (3, 5)),
+    nanpercentile=(lambda a: np.nanpercentile(holes(a), 40, axis=0), (4, 3)),
+    var_options=(lambda a: np.var(a, 1, where=MASK, mean=a[:, :1]) + a.var(0, dtype=a.dtype)[0], M),
+    std_where=(lambda a: np.std(a, axis=0, where=MASK | ~MASK[::-1], ddof=0.5, keepdims=True), M),
+    nan_where=(
+        lambda a: np.nanmean(holes(a), 1, where=a < 1.5) + np.nansum(holes(a), 1, where=a < 1),
+        (3, 4),
+    ),
+    nan_options=(lambda a: np.nanmax(holes(a), 1, initial=0.1) + np.nanprod(holes(a), 1), M),
     median_of_nothing=(lambda a: np.median(a, axis=1), (0, 3)),
     quantiles=(lambda a: np.quantile(a, [0.25, 0.8], axis=1), M),
     cov=(lambda a: np.cov(a) + np.corrcoef(a), M),
+    cov_weights=(
+        lambda a, w: np.cov(a, fweights=[1, 2, 1], aweights=abs(w)) * np.cov(a[0], aweights=abs(w)),
+        M,
+        (3,),
+    ),
+    subtract_reduce=(lambda a: np.subtract.reduce(a) + np.divide.reduce(a, axis=-1)[0], M),
+    hypot_reduce=(lambda a: np.hypot.reduce(a, axis=(0, 2), keepdims=True), T3),
+    running_maximum=(lambda a: np.maximum.accumulate(a, axis=1) - np.minimum.accumulate(a), M),
+    reduceat=(
+        lambda a: np.add.reduceat(a, [0, 2, 1], axis=1) + np.multiply.reduceat(a, [1, 0])[0],
+        M,
+    ),
+    bincount=(lambda w: np.bincount([0, 2, 2, 5], w, minlength=7), V),
+    apply_over=(lambda a: np.apply_over_axes(np.sum, a, [0, -1]), T3),
     trapezoid=(lambda a: np.trapezoid(a) + np.trapezoid(a, dx=0.5, axis=1), M),
     trapezoid_x=(lambda a, x: np.trapezoid(a, x), M, (3,)),
     softmax_axes=(lambda a: tg.rules.softmax(a, 0) + tg.rules.log_softmax(a, -1), M),
@@ -323,6 +353,10 @@ cases(
     polyder_2=(lambda a: np.polyder(a, 2), V),
     polyint=(lambda a: np.polyint(a), V),
     polyint_2=(lambda a, b: np.polyint(a, 2, b), V, (2,)),
+    polyfit=(lambda x, y: np.polyfit(x, y, 2), (6,), (6,)),
+    polyfit_weights=(lambda y, w: np.polyfit(np.arange(5.0) ** 1.2, y, 1, w=abs(w)), (5, 2), (5,)),
+    qr_wide=(lambda a: np.linalg.qr(a), (2, 4)),
+    qr_wide_r=(lambda a: np.linalg.qr(a, mode="r"), (2, 2, 3)),
     vander=(lambda a: np.vander(a, 3) + np.vander(a, 3, increasing=True), V),
 )
 cases(
@@ -394,6 +428,28 @@ cases(
     rot90_twice=(lambda a: np.rot90(a, 2) + np.rot90(a, 0), M),
     rot90_axes=(lambda a: np.rot90(a, 1, (0, 2)), T3),
     sort=(lambda a: np.sort(a) * np.arange(3), M),
+    unique=(lambda a: np.unique(a) * np.unique_values(a), M),
+    unique_more=(lambda a: np.unique(a[0, [2, 1, 2, 0]], True, True, True)[0] ** 2, M),
+    unique_parts=(
+        lambda a: (
+            np.unique_all(a).values * np.unique_counts(a).counts + np.unique_inverse(a).values
+        ),
+        M,
+    ),
+    unique_rows=(lambda a: np.unique(a[[1, 0, 1]], axis=0), M),
+    sets=(
+        lambda a, b: [
+            np.union1d(a, b),
+            np.intersect1d(a, a[::2]),
+            np.setdiff1d(a, a[1:]),
+            np.setxor1d(a, np.append(b, a[:2])),
+        ],
+        V,
+        (2,),
+    ),
+    insert_unsorted=(lambda a, b: np.insert(a, [2, 0, 1], b, axis=1), M, (3,)),
+    insert_mask=(lambda a, b: np.insert(a, MASK[0], b, 1), M, (2, 1)),
+    insert_slice=(lambda a, b: np.insert(a, slice(None, None, 2), b), M, (3,)),
     sort_axis=(lambda a: np.sort(a, axis=0) * np.arange(2)[:, None], M),
     sort_flat=(lambda a: np.sort(a, axis=None) * np.arange(6), M),
     argsort=(lambda a: np.take_along_axis(a, np.argsort(a, axis=1), axis=1), M),
@@ -554,6 +610,8 @@ cases(
     fill=(changed(lambda x, b: x.fill(b) if tensor(x) else x.fill(b.item())), M, ()),
     add_at=(changed(lambda x, b: np.add.at(x, ([0, 1, 0], [2, 2, 2]), b)), M, (3,)),
     add_at_rows=(changed(lambda x, b: np.add.at(x, [1, 1], b)), M, ()),
+    multiply_at=(changed(lambda x, b: np.multiply.at(x, ([0, 1, 0], [2, 2, 2]), b)), M, (3,)),
+    negative_at=(changed(lambda x, b: np.negative.at(x, [1, 0, 1])), M, ()),
     sort_itself=(changed(lambda x, b: x.sort(axis=0)), M, ()),
     partition_itself=(changed(lambda x, b: x.partition(2)), (3, 4), ()),
 )
@@ -652,6 +710,12 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "argpartition": lambda a: a[0, np.argpartition(a[0], 1)[1]].item() + a.argpartition(0)[0, 0],
     "argwhere": lambda a: np.argwhere(a > 0),
     "array2string": lambda a: np.array2string(a),
+    "indices_from": lambda a: (
+        np.tril_indices_from(a)[0]
+        + np.triu_indices_from(a.T)[1]
+        + np.diag_indices_from(a[:, :2])[0].size
+    ),
+    "einsum_path": lambda a: np.einsum_path("ij,kj", a, a)[0],
     "array_equal": lambda a: np.array_equal(a, A),
     "array_equiv": lambda a: np.array_equiv(a, A),
     "array_repr": lambda a: np.array_repr(a),
@@ -661,7 +725,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "common_type": lambda a: np.common_type(a),
     "digitize": lambda a: np.digitize(a, [0.0, 2.0]),
     "flatnonzero": lambda a: np.flatnonzero(a),
-    "histogram": lambda a: np.histogram(a, bins=3)[0],
+    "histogram": lambda a: np.histogram(a.detach() if tensor(a) else a, bins=3)[0],
     "isclose": lambda a: np.isclose(a, 1.0),
     "iscomplex": lambda a: np.iscomplex(a),
     "iscomplexobj": lambda a: np.iscomplexobj(a),

@@ -270,6 +270,7 @@ def torch_functions() -> dict[str, Any]:
         "det": torch.linalg.det,
         "einsum": lambda a, b, labels: torch.einsum(labels, a, b),
         "getitem": index,
+        "heaviside": lambda x, middle: torch.where(x == 0, middle, (x > 0).double()),
         "inv": torch.linalg.inv,
         "log_sigmoid": f.logsigmoid,
         "log_softmax": flattened(torch.log_softmax),

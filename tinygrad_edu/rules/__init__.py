@@ -10,6 +10,7 @@ from tinygrad_edu.rules import (
     linear_algebra,
     reductions,
     shapes,
+    ufunc_methods,
 )
 from tinygrad_edu.rules.elementwise import (
     dropout,
@@ -48,4 +49,5 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softplus",
+    "ufunc_methods",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import means
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.rules.support import means, positive_axes
+from tinygrad_edu.tensor import Tensor, missing_rule
 
 _zeros_like = rule("zeros_like", lambda x, dtype, shape: np.zeros_like(x, dtype, shape=shape))
 _ones_like = rule("ones_like", lambda x, dtype, shape: np.ones_like(x, dtype, shape=shape))
@@ -59,8 +60,8 @@ def ndim(x: Any) -> int:
 
 
 @means(np.size)
-def size(x: Any, axis: int | None = None) -> int:
-    return x.size if axis is None else x.shape[axis]
+def size(x: Any, axis: Any = None) -> int:
+    return x.size if axis is None else prod([x.shape[i] for i in positive_axes(axis, x.ndim)])
 
 
 def values(x: Any) -> Any:
@@ -70,11 +71,25 @@ def values(x: Any) -> Any:
     return type(x)([values(part) for part in x]) if type(x) in (list, tuple) else x
 
 
+def needed(args: Iterable[Any]) -> bool:
+    """Whether one of them, or of those in lists, requires a gradient."""
+    return any(
+        needed(x) if isinstance(x, list | tuple) else getattr(x, "requires_grad", False)
+        for x in args
+    )
+
+
 def _answered_by_numpy(function: Callable[..., Any]) -> None:
     """A question about values, whose answer is not a function that has a slope."""
 
     def answer(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(values, args), **{key: values(x) for key, x in kwargs.items()})
+        given, named = [values(x) for x in args], {key: values(x) for key, x in kwargs.items()}
+        result = function(*given, **named)
+        if needed(args) or needed(kwargs.values()):
+            for part in result if isinstance(result, tuple) else (result,):
+                if isinstance(part, np.ndarray | np.generic) and part.dtype.kind == "f":
+                    raise missing_rule(f"np.{function.__name__}")
+        return result
 
     means(function)(answer)
 
@@ -88,19 +103,19 @@ for function in (
     np.array_equiv,
     np.array_repr,
     np.array_str,
-    np.bincount,
     np.can_cast,
     np.common_type,
+    np.diag_indices_from,
     np.digitize,
+    np.einsum_path,
     np.flatnonzero,
     np.histogram,
     np.isclose,
     np.iscomplex,
     np.iscomplexobj,
-    np.isneginf,
-    np.isposinf,
     np.isreal,
     np.isrealobj,
+    np.ix_,
     np.lexsort,
     np.may_share_memory,
     np.min_scalar_type,
@@ -110,11 +125,15 @@ for function in (
     np.result_type,
     np.searchsorted,
     np.shares_memory,
+    np.tril_indices_from,
+    np.triu_indices_from,
     np.isin,
     np.linalg.matrix_rank,
 ):
     _answered_by_numpy(function)
 
+means(np.isposinf)(lambda x: x == np.inf)
+means(np.isneginf)(lambda x: x == -np.inf)
 means(method="nonzero")(lambda x: np.nonzero(x))
 means(method="argpartition")(lambda x, *how, **names: np.argpartition(x, *how, **names))
 means(method="searchsorted")(lambda x, *how, **names: np.searchsorted(x, *how, **names))

@@ -12,6 +12,7 @@ from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.reductions import floating, max, min, norm_rule, sum
 from tinygrad_edu.rules.shapes import matrix_transpose, moveaxis, ravel
 from tinygrad_edu.rules.support import arr, means, positive_axes, true_or_false
+from tinygrad_edu.tensor import Tensor
 
 # --- equations ------------------------------------------------------------------------------------
 
@@ -137,17 +138,18 @@ _triangular: Callable[..., Any] = rule(
 @means(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     rows, columns = a.shape[-2:]
-    if (
-        mode not in ("reduced", "r", "complete")
-        or columns > rows
-        or (mode[0] == "c" and columns < rows)
-    ):
+    if mode not in ("reduced", "r", "complete") or (mode == "complete" and columns < rows):
         raise TypeError(
-            f"np.linalg.qr with mode={mode!r} of shape {a.shape} is not supported on Tensors: "
-            "mode='reduced' and 'r' are, for matrices with at least as many rows as columns."
+            f"np.linalg.qr with mode={mode!r} of shape {a.shape} is not supported on Tensors, the "
+            "additional columns have no gradient: use mode='reduced' or 'r'."
         )
-    r = _triangular(a)
-    return r if mode == "r" else QRResult(_orthonormal(a), r)
+    square, rest = a[..., :rows], a[..., rows:]  # what is left of a wide matrix follows from q
+    r = _triangular(square)
+    if mode == "r" and columns <= rows:
+        return r
+    q = _orthonormal(square)
+    r = r if columns <= rows else np.concatenate([r, q.mT @ rest], axis=-1)
+    return r if mode == "r" else QRResult(q, r)
 
 
 @means(np.linalg.lstsq)
@@ -157,7 +159,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     s = svdvals(a)
     small = rcond if rcond is not None else np.finfo(s.dtype).eps * np.max(a.shape)
     small = 0.0 if small < 0 else float(small)
-    rank = np.intc(np.sum(s.detach().data > small * np.max(s.detach().data)))
+    lengths = s.detach().data if isinstance(s, Tensor) else s
+    rank = np.intc(np.sum(lengths > small * np.max(lengths)))
     x = pinv(a, small) @ b
     over = b - a @ x
     left = sum(over * over, 0).reshape(-1)
@@ -200,8 +203,9 @@ def slogdet(a: Any) -> SlogdetResult:
 
 
 @means(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = 1e-15) -> Any:
-    return pinv_rule(a, rcond)
+def pinv(a: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
+    rcond = rtol if rcond is None else rcond
+    return pinv_rule(a, 1e-15 if rcond is None else rcond)
 
 
 @means(np.linalg.cholesky)

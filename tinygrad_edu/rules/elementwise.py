@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, attribute, means
+from tinygrad_edu.rules.support import arr, array_like, attribute, means
 from tinygrad_edu.tensor import Tensor
 
 INF = math.inf
@@ -263,7 +263,7 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * P
 @means(np.choose)
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """choices[a[i]][i]: ``a`` says which of several arrays each number is taken from."""
-    n = len(choices)
+    a, n = array_like(a), len(choices)
     if mode == "raise" and ((a < 0) | (a >= n)).any():
         raise ValueError(f"choose has {n} choices, so each index lies between 0 and {n - 1}.")
     a = a % n if mode == "wrap" else np.clip(a, 0, n - 1)
@@ -281,6 +281,7 @@ def choose_method(a: Any, choices: Any, mode: str = "raise") -> Any:
 @means(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **names: Any) -> Any:
     """Each function on its part of ``x``; the last of the conditions that hold decides."""
+    x = array_like(x)
     one = not isinstance(condlist, list | tuple) and np.ndim(condlist) == x.ndim
     if one or np.ndim(condlist[0]) == 0 != x.ndim:
         condlist = [condlist]

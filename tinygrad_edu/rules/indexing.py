@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_edu.mode import mode
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, means, positive_axis
+from tinygrad_edu.rules.support import arr, array_like, means, positive_axis
 from tinygrad_edu.tensor import Tensor, array_of, become_leaf
 
 Operation = Callable[..., Any]
@@ -187,8 +187,9 @@ def along(axis: int, ndim: int, part: Any) -> tuple[Any, ...]:
 @means(np.take, method="take")
 def take(x: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
     x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
-    if not hasattr(indices, "dtype"):
-        indices = np.asarray(indices, np.intp)
+    indices = array_like(indices)
+    if indices.dtype.kind == "b" or not indices.size:
+        indices = indices.astype(np.intp)
     if mode != "raise":
         n = x.shape[axis]
         indices = indices % n if mode == "wrap" else np.clip(indices, 0, n - 1)
@@ -252,18 +253,85 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
 
 
 @means(np.insert)
-def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    x, axis = (x.reshape(-1), 0) if axis is None else (x, positive_axis(axis, x.ndim))
-    order = np.insert(np.arange(x.shape[axis]), obj, -1)
-    new = order < 0
-    shape = [len(order) if i == axis else n for i, n in enumerate(x.shape)]
-    x = scatter(x, tuple(shape), *along(axis, x.ndim, ~new))
-    values = values if hasattr(values, "ndim") else np.asarray(values, x.dtype)
-    if np.ndim(obj) == 0 and values.ndim:  # NumPy: the values lie along the axis
-        values = np.moveaxis(values[(None,) * (x.ndim - values.ndim)], 0, axis)
-    shape[axis] = int(new.sum())
-    values = np.broadcast_to(values, tuple(shape))
-    return x + scatter(values, x.shape, *along(axis, x.ndim, new))
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    x, values = array_like(arr), array_like(values)
+    own, new = (np.arange(y.size).reshape(y.shape) for y in (x, values))
+    places = np.insert(own, obj, x.size + new, axis)  # where NumPy takes each number from
+    return np.concatenate([x.reshape(-1), values.reshape(-1).astype(x.dtype)])[places]
+
+
+# --- each value once ------------------------------------------------------------------------------
+
+
+def _first(x: Any, equal_nan: bool = False) -> Any:
+    """The distinct numbers in ``x``, in order; the gradient goes to the first of those alike."""
+    places = np.unique(values_of(x), return_index=True, equal_nan=equal_nan)[1]
+    return x.reshape(-1)[places]
+
+
+def values_of(x: Any) -> Any:
+    return x.detach().data if isinstance(x, Tensor) else x
+
+
+@means(np.unique)
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
+    _, places, inverse, counts = np.unique(
+        values_of(ar), True, True, True, axis=axis, equal_nan=equal_nan
+    )
+    found = take(ar, places, axis)
+    asked = zip((places, inverse, counts), (return_index, return_inverse, return_counts))
+    others = [answer for answer, wanted in asked if wanted]
+    return (found, *others) if others else found
+
+
+if hasattr(np, "unique_values"):
+    means(np.unique_values)(_first)
+    for _unique in (np.unique_all, np.unique_counts, np.unique_inverse):
+
+        @means(_unique)
+        def unique_and_more(x: Any, numpys: Any = _unique) -> Any:
+            return numpys(values_of(x))._replace(values=_first(x))
+
+
+@means(np.union1d)
+def union1d(ar1: Any, ar2: Any) -> Any:
+    return unique(np.concatenate([array_like(ar1).reshape(-1), array_like(ar2).reshape(-1)]))
+
+
+@means(np.intersect1d)
+def intersect1d(ar1: Any, ar2: Any) -> Any:
+    x, y = unique(array_like(ar1)), array_like(ar2)
+    return x[np.isin(values_of(x), values_of(y))].astype(np.result_type(x.dtype, y.dtype))
+
+
+@means(np.setdiff1d)
+def setdiff1d(ar1: Any, ar2: Any) -> Any:
+    x = unique(array_like(ar1))
+    return x[~np.isin(values_of(x), values_of(ar2))]
+
+
+@means(np.setxor1d)
+def setxor1d(ar1: Any, ar2: Any) -> Any:
+    return union1d(setdiff1d(ar1, ar2), setdiff1d(ar2, ar1))
+
+
+@means(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each whole number occurs, or the sum of the weights of its occurrences."""
+    x = np.asarray(values_of(x))
+    if not isinstance(weights, Tensor):
+        return np.bincount(x, weights, minlength)
+    size = np.bincount(x, minlength=minlength).size
+    return scatter(weights.astype(np.float64), (size,), x)
 
 
 # --- NumPy's other ways of writing: each is x[index] = value --------------------------------------
@@ -291,7 +359,7 @@ def _mask_of(mask: Any, x: Any) -> Any:
 
 @means(np.copyto)
 def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
-    x = _writable(dst, "np.copyto")
+    x, src = _writable(dst, "np.copyto"), array_like(src)
     if not np.can_cast(np.result_type(src), x.dtype, casting):
         raise TypeError(f"copyto cannot cast {np.result_type(src)} to {x.dtype} by {casting!r}.")
     x[...] = src if where is True else np.where(where, src, x)
@@ -301,7 +369,7 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     x, ind = (
         _writable(a, "np.put"),
-        np.asarray(ind.data if isinstance(ind, Tensor) else ind).reshape(-1),
+        np.asarray(values_of(ind)).reshape(-1).astype(np.intp),
     )
     if mode == "clip":
         ind = np.clip(ind, 0, x.size - 1)
@@ -351,14 +419,16 @@ def put_method(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
     put(x, indices, values, mode)
 
 
-@means((np.add, "at"))
-def add_at(a: Any, indices: Any, b: Any) -> None:
-    """a[indices] += b, but a place that is named twice gets both."""
-    x = _writable(a, "np.add.at")
+def written_at(x: Any, indices: Any, name: str) -> tuple[tuple[Any, ...], Any, Any]:
+    """The index as a tuple, the places in ``x`` that it names, and of each how often it was named
+    before."""
     parts = parts_of(indices)
-    b = b if hasattr(b, "ndim") else np.asarray(b, x.dtype)
-    b = np.broadcast_to(b, x.detach().data[_plain(parts)].shape)
-    x[...] = x + scatter(b, x.shape, *parts)
+    places = np.arange(_writable(x, name).size).reshape(x.shape)[_plain(parts)]
+    order = np.argsort(places, axis=None, kind="stable")
+    named = places.ravel()[order]
+    turn = np.empty(named.size, np.intp)
+    turn[order] = np.arange(named.size) - np.searchsorted(named, named)
+    return parts, places, turn
 
 
 @means(method="fill")

@@ -23,7 +23,7 @@ from tinygrad_edu.rules.support import (
     positive_axes,
     positive_axis,
 )
-from tinygrad_edu.tensor import UFUNCS, Tensor
+from tinygrad_edu.tensor import Tensor
 
 # --- products -------------------------------------------------------------------------------------
 
@@ -160,7 +160,8 @@ def cross(
     a, b = moveaxis(array_like(a), axisa, -1), moveaxis(array_like(b), axisb, -1)
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise ValueError(
-            f"cross needs vectors of three numbers, but the shapes are {a.shape} and {b.shape}."
+            f"cross takes vectors of three numbers, but the shapes are {a.shape} and {b.shape}: give "
+            "vectors in the plane a third number, 0."
         )
     after, before = np.array([1, 2, 0]), np.array([2, 0, 1])
     product = a[..., after] * b[..., before] - a[..., before] * b[..., after]
@@ -187,18 +188,6 @@ def matrix_power(x: Any, n: int) -> Any:
     return broadcast_to(np.eye(x.shape[-1], dtype=x.dtype), x.shape) if result is None else result
 
 
-def _of_all_pairs(operation: Callable[..., Any]) -> Callable[..., Any]:
-    def outer(a: Any, b: Any) -> Any:
-        a, b = array_like(a), array_like(b)
-        return operation(a.reshape(a.shape + (1,) * b.ndim), b)
-
-    return outer
-
-
-for pairwise, operation in list(UFUNCS.items()):  # np.add.outer and its like
-    if isinstance(pairwise, np.ufunc) and pairwise.nin == 2 and not pairwise.signature:
-        means((pairwise, "outer"))(_of_all_pairs(operation))
-
 if hasattr(np, "vecdot"):
 
     @means(np.vecdot, np.linalg.vecdot)
@@ -207,8 +196,8 @@ if hasattr(np, "vecdot"):
 
 
 if hasattr(np, "matvec"):
-    means(np.matvec)(lambda a, x: (a @ x[..., None])[..., 0])
-    means(np.vecmat)(lambda x, a: (x[..., None, :] @ a)[..., 0, :])
+    means(np.matvec)(lambda a, x: (a @ array_like(x)[..., None])[..., 0])
+    means(np.vecmat)(lambda x, a: (array_like(x)[..., None, :] @ a)[..., 0, :])
 
 # --- index notation: the gradient of "ab,bc->ac" by its first array is "ac,bc->ab" ----------------
 
@@ -389,8 +378,8 @@ def linalg_trace(x: Any, *, offset: int = 0) -> Any:
 
 
 @means(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    a, v = array_like(a), array_like(v)
+def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+    a, v = _vectors(a, v, "convolve")
     a, v = (v, a) if a.size < v.size else (a, v)
     n, m = a.size, v.size
     padded = np.pad(a, m - 1)
@@ -401,6 +390,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
         "same": slice((m - 1) // 2, (m - 1) // 2 + n),
         "valid": slice(m - 1, n),
     }
+    mode = ("valid", "same", "full")[mode] if mode in (0, 1, 2) else mode
     if mode not in parts:
         raise ValueError(f"mode= is one of {', '.join(parts)}, but came as {mode!r}.")
     return getitem(full, parts[mode])
@@ -411,45 +401,67 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     return convolve(a, np.flip(v), mode)
 
 
-def _longest_last(a: Any, b: Any) -> tuple[Any, Any]:
-    """Two polynomials with as many coefficients, the shorter with zeros in front."""
+def _vectors(a: Any, b: Any, name: str) -> tuple[Any, Any]:
     a, b = np.atleast_1d(a), np.atleast_1d(b)
+    if a.ndim > 1 or b.ndim > 1:
+        raise ValueError(f"give {name} two vectors: the shapes are {a.shape} and {b.shape}.")
+    return a, b
+
+
+def _as_long(a: Any, b: Any, name: str) -> tuple[Any, Any]:
+    """Two polynomials with as many coefficients, the shorter with zeros in front."""
+    a, b = _vectors(a, b, name)
     n = a.size if a.size > b.size else b.size
     return np.pad(a, (n - a.size, 0)), np.pad(b, (n - b.size, 0))
 
 
 @means(np.polyadd)
 def polyadd(a1: Any, a2: Any) -> Any:
-    a, b = _longest_last(a1, a2)
+    a, b = _as_long(a1, a2, "polyadd")
     return a + b
 
 
 @means(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
-    a, b = _longest_last(a1, a2)
+    a, b = _as_long(a1, a2, "polysub")
     return a - b
 
 
 @means(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    return convolve(np.atleast_1d(a1), np.atleast_1d(a2))
+    both = _vectors(a1, a2, "polymul")
+    return convolve(*[np.trim_zeros(a, "f") if a.any() else a[-1:] for a in both])
 
 
 @means(np.polyder)
 def polyder(p: Any, m: int = 1) -> Any:
-    for _ in range(m):
+    for _ in range(int(m)):
         p = p[:-1] * np.arange(p.size - 1, 0, -1)
     return p
 
 
 @means(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    m = int(m)
     constants = np.zeros(m) if k is None else np.atleast_1d(k)
     if constants.size == 1:
         constants = constants[np.zeros(m, int)]
     for i in range(m):
         p = np.append(p / np.arange(p.size, 0, -1), constants[i].reshape(1))
     return p
+
+
+@means(np.polyfit)
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, *, w: Any = None) -> Any:
+    x, y = array_like(x), array_like(y)
+    left = np.vander(x, deg + 1)
+    if w is not None:
+        w = array_like(w)
+        left, y = left * w[:, None], y * (w[:, None] if y.ndim == 2 else w)
+    scale = np.sqrt((left * left).sum(axis=0))  # as NumPy, for the least rounding
+    small = x.size * np.finfo(x.dtype).eps if rcond is None else rcond
+    c = np.linalg.lstsq(left / scale, y, small)[0]
+    return c / (scale[:, None] if c.ndim == 2 else scale)
 
 
 @means(np.polyval)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.indexing import along
-from tinygrad_edu.rules.shapes import broadcast_to, flip, ravel
+from tinygrad_edu.rules.shapes import broadcast_to, flip, moveaxis, ravel
 from tinygrad_edu.rules.support import (
     arr,
     array_like,
@@ -125,37 +125,26 @@ def add_accumulate(x: Any, axis: int = 0) -> Any:
 
 
 @means(np.nansum)
-def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return sum(np.where(np.isnan(x), 0, x), axis, keepdims)
+def nansum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return sum(np.where(np.isnan(x), 0, x), axis, keepdims, **options)
 
 
 @means(np.nanmean)
-def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return nansum(x, axis, keepdims) / sum((~np.isnan(x)).astype(x.dtype), axis, keepdims)
+def nanmean(
+    x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, where: Any = True
+) -> Any:
+    return mean(x, axis, keepdims, dtype=dtype, where=_known(x, where))
+
+
+def _known(x: Any, where: Any) -> Any:
+    """Where ``x`` has a number, of the places that count."""
+    there = ~np.isnan(x)
+    return there if where is True else there & array_like(where)
 
 
 @means(np.nancumsum)
-def nancumsum(x: Any, axis: Any = None) -> Any:
-    return cumsum(np.where(np.isnan(x), 0, x), axis)
-
-
-def _nan_var(x: Any, axis: Any, ddof: float, keepdims: bool) -> tuple[Any, Any]:
-    """The deviations from the mean, 0 for a nan, and how many of them are free."""
-    missing = np.isnan(x)
-    left = sum((~missing).astype(x.dtype), axis, keepdims) - ddof
-    return np.where(missing, 0, x - nanmean(x, axis, True)), np.where(left > 0, left, np.nan)
-
-
-@means(np.nanvar)
-def nanvar(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    centred, left = _nan_var(x, axis, ddof, keepdims)
-    return sum(centred * centred, axis, keepdims) / left
-
-
-@means(np.nanstd)
-def nanstd(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    centred, left = _nan_var(x, axis, ddof, keepdims)
-    return norm_rule(centred, axis, true_or_false(keepdims)) / np.sqrt(left)
+def nancumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    return cumsum(np.where(np.isnan(x), 0, x), axis, dtype)
 
 
 @means(np.average)
@@ -177,13 +166,17 @@ def average(
 
 @means(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    y = array_like(y)
     if x is not None:
+        x = array_like(x)
         dx = np.diff(x, axis=-1 if x.ndim == 1 else axis)
         if x.ndim == 1:
             dx = dx.reshape([-1 if i == positive_axis(axis, y.ndim) else 1 for i in range(y.ndim)])
     later, earlier = (y[along(axis, y.ndim, part)] for part in (slice(1, None), slice(None, -1)))
     return sum(dx * (later + earlier) / 2.0, axis)
 
+
+average_of = mean  # where mean is the name of an argument
 
 # --- how far numbers spread -----------------------------------------------------------------------
 
@@ -196,25 +189,72 @@ norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vect
 )
 
 
+def _deviations(
+    x: Any,
+    axis: Any,
+    ddof: float,
+    keepdims: bool,
+    *,
+    dtype: Any = None,
+    where: Any = True,
+    mean: Any = None,
+    correction: float | None = None,
+) -> tuple[Any, Any]:
+    """The deviations from the mean, and how many of them are free."""
+    x = x if dtype is None else x.astype(dtype)
+    centred = x - (average_of(x, axis, True, where=where) if mean is None else mean)
+    ddof = ddof if correction is None else correction
+    if where is True:
+        left = count(x, axis) - ddof
+        return centred, left if left > 0 else 0
+    many = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
+    left = np.where(many > ddof, many - ddof, 0).astype(centred.dtype)
+    return np.where(where, centred, 0), left
+
+
 @means(np.var, method="var")
-def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **names: Any) -> Any:
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
     """np.var; ``ddof`` may be called ``correction`` too."""
-    centred = x - mean(x, axis, True)
-    return sum(centred * centred, axis, keepdims) / _freedom(x, axis, ddof, **names)
+    centred, left = _deviations(x, axis, ddof, keepdims, **options)
+    return sum(centred * centred, axis, keepdims) / left
 
 
 @means(np.std, method="std")
-def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **names: Any) -> Any:
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
     """np.std; its gradient is 0 where all numbers are equal."""
-    centred = x - mean(x, axis, True)
-    return (
-        norm_rule(centred, axis, true_or_false(keepdims)) / _freedom(x, axis, ddof, **names) ** 0.5
-    )
+    centred, left = _deviations(x, axis, ddof, keepdims, **options)
+    return norm_rule(centred, axis, true_or_false(keepdims)) / left**0.5
 
 
-def _freedom(x: Any, axis: Any, ddof: float, *, correction: float | None = None) -> Any:
-    left = count(x, axis) - (ddof if correction is None else correction)
-    return left if left > 0 else 0
+@means(np.nanvar)
+def nanvar(
+    x: Any,
+    axis: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    **options: Any,
+) -> Any:
+    return _few(var(x, axis, ddof, keepdims, where=_known(x, where), **options))
+
+
+@means(np.nanstd)
+def nanstd(
+    x: Any,
+    axis: Any = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
+    **options: Any,
+) -> Any:
+    return _few(std(x, axis, ddof, keepdims, where=_known(x, where), **options))
+
+
+def _few(spread: Any) -> Any:
+    """nan where there are too few numbers to speak of a spread."""
+    return np.where(np.isfinite(spread), spread, np.nan)
 
 
 @means(np.ptp)
@@ -229,19 +269,31 @@ def cov(
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
 ) -> Any:
-    m = np.atleast_2d(m).astype(np.float64)
+    m = np.atleast_2d(m).astype(dtype or np.float64)
     m = m if rowvar or m.shape[0] == 1 else m.T
     if y is not None:
         y = np.atleast_2d(y)
-        m = np.concatenate([m, y if rowvar or y.shape[0] == 1 else y.T])
-    centred = m - mean(m, 1, True)
-    return np.squeeze(centred @ centred.T / (m.shape[1] - (1 - bias if ddof is None else ddof)))
+        m = np.concatenate([m, y if rowvar or y.shape[0] == 1 else y.T]).astype(m.dtype)
+    ddof = 1 - bias if ddof is None else ddof
+    if fweights is None and aweights is None:
+        centred = m - mean(m, 1, True)
+        return np.squeeze(centred @ centred.T / (m.shape[1] - ddof))
+    often, weights = (1 if w is None else array_like(w) for w in (fweights, aweights))
+    each = often * weights
+    total = sum(each)
+    centred = m - sum(m * each, 1, True) / total
+    left = total - ddof * (sum(each * weights) / total if aweights is not None else 1)
+    return np.squeeze(centred * each @ centred.T / left)
 
 
 @means(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
-    c = cov(x, y, rowvar)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
     spread = np.sqrt(np.diag(c))
@@ -328,6 +380,8 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> An
     if axis is None:
         result = _prod(ravel(x), 0, False)
         return result.reshape((1,) * x.ndim) if true_or_false(keepdims) else result
+    if not x.ndim and axis in (0, -1):  # as NumPy has it
+        return x
     for i in sorted(positive_axes(axis, x.ndim), reverse=True):  # so that the others stay in place
         x = _prod(x, i, true_or_false(keepdims))
     return x
@@ -345,13 +399,13 @@ def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
 
 
 @means(np.nanprod)
-def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return prod(np.where(np.isnan(x), 1, x), axis, keepdims)
+def nanprod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return prod(np.where(np.isnan(x), 1, x), axis, keepdims, **options)
 
 
 @means(np.nancumprod)
-def nancumprod(x: Any, axis: Any = None) -> Any:
-    return cumprod(np.where(np.isnan(x), 1, x), axis)
+def nancumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    return cumprod(np.where(np.isnan(x), 1, x), axis, dtype)
 
 
 def _cumulative(running: Any, first: float) -> Callable[..., Any]:
@@ -359,11 +413,11 @@ def _cumulative(running: Any, first: float) -> Callable[..., Any]:
         x: Any, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
     ) -> Any:
         if axis is None:
-            if x.ndim != 1:
+            if x.ndim > 1:
                 raise ValueError(
                     f"axis= may be left out for a vector only, but the shape is {x.shape}."
                 )
-            axis = 0
+            x, axis = ravel(x), 0
         result = running(x, axis, dtype)
         if not include_initial:
             return result
@@ -448,62 +502,91 @@ def minimum_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
 
 
 @means(np.nanmax)
-def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return max(np.where(np.isnan(x), -inf, x), axis, keepdims)
+def nanmax(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return _of_known(max, -inf, x, axis, keepdims, **options)
 
 
 @means(np.nanmin)
-def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return min(np.where(np.isnan(x), inf, x), axis, keepdims)
+def nanmin(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+    return _of_known(min, inf, x, axis, keepdims, **options)
+
+
+def _of_known(most: Any, least: float, x: Any, axis: Any, keepdims: bool, **options: Any) -> Any:
+    """The greatest or the least of the numbers, nan where there are none."""
+    missing = np.isnan(x)
+    result = most(np.where(missing, least, x), axis, keepdims, **options)
+    if options.get("initial") is not None:
+        return result
+    return np.where(np.all(missing, axis=axis, keepdims=keepdims), np.nan, result)
 
 
 # --- in the order of size -------------------------------------------------------------------------
 
 
 @means(np.quantile)
-def quantile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.quantile, interpolating linearly."""
-    if np.ndim(q):
-        return np.stack([quantile(x, np.float64(one), axis, keepdims) for one in q])
-    if not 0 <= q <= 1:
-        raise ValueError(f"a quantile lies between 0 and 1, but q came as {q!r}.")
-    x = floating(x)
-    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
-    rest = [n for i, n in enumerate(x.shape) if i not in axes]
-    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, count(x, axes)]))
-    place = (q if isinstance(q, np.generic) else float(q)) * (ordered.shape[-1] - 1)
-    low, part = int(place), place - int(place)
-    result = ordered[..., low]
-    if part:
-        result = result + (ordered[..., low + 1] - result) * part
-    last = ordered[..., -1]  # sorting puts a nan there, and the result is nan then
-    result = np.where(np.isnan(last), last, result)
-    return np.expand_dims(result, axes) if keepdims else result
+def quantile(
+    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    return _quantile(x, q, axis, keepdims, method, False)
+
+
+@means(np.nanquantile)
+def nanquantile(
+    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    return _quantile(x, q, axis, keepdims, method, True)
 
 
 @means(np.percentile)
-def percentile(x: Any, q: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims)
+def percentile(
+    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    return _quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims, method, False)
+
+
+@means(np.nanpercentile)
+def nanpercentile(
+    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    return _quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims, method, True)
 
 
 @means(np.median)
-def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return quantile(x, 0.5, axis, keepdims)
+def median(
+    x: Any, axis: Any = None, keepdims: bool = False, *, overwrite_input: bool = False
+) -> Any:
+    return _quantile(x, 0.5, axis, keepdims, "linear", False)
 
 
 @means(np.nanmedian)
-def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    x = floating(x)
+def nanmedian(
+    x: Any, axis: Any = None, keepdims: bool = False, *, overwrite_input: bool = False
+) -> Any:
+    return _quantile(x, 0.5, axis, keepdims, "linear", True)
+
+
+def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan: bool) -> Any:
+    """Sort, and go between two neighbours: the quantile of 0, 1, 2, ... says where."""
+    x, q = floating(array_like(x)), q if isinstance(q, float | int) else np.asarray(q)
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
-    rest = [n for i, n in enumerate(x.shape) if i not in axes]
-    ordered = np.sort(np.moveaxis(x, axes, range(-len(axes), 0)).reshape([*rest, count(x, axes)]))
-    many = np.sum(~np.isnan(ordered), axis=-1, keepdims=True)  # those that are nan come last
-    low, high = (
-        np.take_along_axis(ordered, np.clip(k, 0, None), axis=-1)[..., 0]
-        for k in ((many - 1) // 2, many // 2 - (many == ordered.shape[-1]) * (many == 0))
-    )
-    result = (low + high) / 2
-    return np.expand_dims(result, axes) if keepdims else result
+    n = count(x, axes)
+    rest = tuple([m for i, m in enumerate(x.shape) if i not in axes])
+    ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n) if n else x)
+    missing = np.isnan(ordered.detach().data if isinstance(ordered, Tensor) else ordered)
+    known = n - missing.sum(axis=-1)  # those that are nan come last
+    sizes, which = np.unique(known if ignore_nan else np.full(known.shape, n), return_inverse=True)
+    at = [
+        np.quantile(np.arange(float(m)), q, method=method) if m else np.zeros_like(q) for m in sizes
+    ]
+    place = np.moveaxis(np.reshape(at, (sizes.size, *np.shape(q)))[which], 0, -1)
+    low = np.floor(place).astype(np.intp)
+    part = (place - low).astype(np.result_type(x.dtype, q))
+    row = np.arange(len(known))
+    least = ordered[row, low]
+    result = least + (ordered[row, np.where(part > 0, low + 1, low)] - least) * part
+    result = np.where(known == 0 if ignore_nan else known < n, np.nan, result)
+    kept_shape = tuple([1 if i in axes else m for i, m in enumerate(x.shape)])
+    return result.reshape(np.shape(q) + (kept_shape if keepdims else rest))
 
 
 # --- the soft ones --------------------------------------------------------------------------------

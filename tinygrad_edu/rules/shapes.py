@@ -507,7 +507,9 @@ def resize(x: Any, new_shape: Any) -> Any:
 
 @means(np.trim_zeros)
 def trim_zeros(x: Any, trim: str = "fb") -> Any:
-    places = np.flatnonzero(x._data)
+    if x.ndim != 1:
+        raise ValueError(f"give trim_zeros a vector: the shape is {x.shape}.")
+    places = np.flatnonzero(x.detach().data)
     if not places.size:
         return x[:0]
     start = places[0] if "f" in trim.lower() else 0
@@ -527,6 +529,9 @@ def linspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
+    start, stop = (
+        x if hasattr(x, "ndim") or np.isscalar(x) else np.asarray(x) for x in (start, stop)
+    )
     kind = np.result_type(start, stop, float(num))
     start, stop = (x if hasattr(x, "ndim") else np.asarray(x, kind) for x in (start, stop))
     span = stop - start
@@ -561,6 +566,10 @@ def geomspace(
     axis: int = 0,
 ) -> Any:
     start, stop = array_like(start), array_like(stop)
+    if np.any(np.sign(start) * np.sign(stop) <= 0):
+        raise ValueError(
+            "geomspace goes by factors: give it a start and a stop of one sign, not 0."
+        )
     steps = linspace(0.0 * start, np.log(stop / start), num, endpoint, axis=axis)
     result = np.expand_dims(start, axis) * np.exp(steps)
     return result if dtype is None else result.astype(dtype)
@@ -636,6 +645,14 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     result = stack(results).reshape((*outside, *results[0].shape))
     ndim = len(outside)
     return moveaxis(result, tuple(range(ndim, ndim + each)), tuple(range(axis, axis + each)))
+
+
+@means(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    for axis in positive_axes(axes, a.ndim):
+        result = func(a, axis)
+        a = result if result.ndim == a.ndim else expand_dims(result, axis)
+    return a
 
 
 @means(np.fft.fftshift)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple, TypeVar
@@ -98,7 +99,7 @@ def count(x: Any, axis: Any) -> Any:
 
 def positive_axis(axis: Any, ndim: int) -> int:
     """``axis`` counted from the front; an error names an axis that does not exist."""
-    index = axis.__index__()
+    index = operator.index(axis)
     if not -ndim <= index < ndim:
         raise np.exceptions.AxisError(index, ndim)
     return index + ndim if index < 0 else index
