@@ -786,7 +786,7 @@ class Examination:
                 continue
             values = [r.gradients.get(name) for r in trial.runs]
             rights = [t.gradients[name] for t in trial.truths]
-            cause = simple_cause(name, values, rights, trial) or self.subject.known_mistake(
+            cause = self.subject.known_mistake(name, values, rights, trial) or simple_cause(
                 name, values, rights, trial
             )
             if cause is None or cause.kind == "missing":

@@ -7,26 +7,42 @@ import copy
 import inspect
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from nn.doctor.examine import Examination, all_used
+import tinygrad_edu as tg
+from nn.doctor import invent
+from nn.doctor.examine import Examination, Trial, all_used
 from nn.doctor.forms import (
     BACKWARD,
     COST,
     FORWARD,
+    Local,
     check_layers,
     check_loss_pair,
     check_pair,
+    check_step,
     check_update,
+    examine_local,
     first_method,
 )
+from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.load import Room, load
-from nn.doctor.naming import Unbound, names_returned, role_of, source_tree, walk_own
+from nn.doctor.naming import (
+    CannotExamine,
+    Unbound,
+    names_returned,
+    parameter_meant,
+    rate_of,
+    role_of,
+    source_tree,
+    walk_own,
+)
 from nn.doctor.report import Report
 from nn.doctor.sandbox import attempt, limited, quiet
 from nn.doctor.subject import ObjectSubject, Subject, parameters_in
@@ -34,21 +50,34 @@ from nn.doctor.subject import ObjectSubject, Subject, parameters_in
 Function = Callable[..., Any]
 IS = {
     "forward": re.compile(
-        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|^model$", re.I
+        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|^(model|net|network)$",
+        re.I,
     ),
     "backward": re.compile(r"back|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
-    "cost": re.compile(r"cost|loss|entropy|mse|error|objective", re.I),
+    "cost": re.compile(r"cost|loss|entropy|mse|error|objective|^J$", re.I),
     "update": re.compile(r"update|apply_grad|sgd|gradient_descent_step|optimi[sz]e_step", re.I),
+    "step": re.compile(r"step|update|sgd|learn|optimi[sz]e|train|descent|fit", re.I),
     "init": re.compile(r"init", re.I),
 }
 NOT = re.compile(r"check|numer|to_vector|to_dict|plot|test|train|descent|load|print|verify", re.I)
 SLOPE = re.compile(
-    r"_?(prime|deriv(ative)?|backward|backwards|bwd|grad(ient)?|back|der|dash|delta)$|^(d|grad|deriv)_",
+    r"_?(prime|deriv(ative)?|backward|backwards|bwd|grad(ient)?|back|der|dash|delta)$"
+    r"|^(d|grad|gradient|deriv|derivative|der)_(of_)?",
     re.I,
 )
 ACTIVATION = re.compile(
     r"sigm|tanh|relu|softmax|softplus|activ|linear|elu|swish|gelu|identity", re.I
 )
+PATIENCE = 6.0  # seconds for finding data that the code runs on
+STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
+EXTRA: dict[str, Any] = {
+    "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
+    "num_iters": 1, "n_iters": 1, "lambd": 0.7, "lambda_": 0.7, "lam": 0.7, "Lambda": 0.7, "reg": 0.1,
+    "keep_prob": 0.8, "print_cost": False, "verbose": False,
+}  # fmt: skip
+USUAL: dict[str, Function] = {  # of a derivative whose function is not in the file
+    "tanh": np.tanh, "sigmoid": tg.sigmoid, "relu": tg.relu, "exp": np.exp, "sin": np.sin, "cos": np.cos,
+}  # fmt: skip
 
 
 def check_file(
@@ -83,32 +112,33 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     """Examine what was loaded."""
     report.notes += room.notes
     finder = Finder(room, chosen)
-    for role, name in finder.chosen.items():
-        if name is not None and name not in finder.functions and not hasattr_any(finder, name):
-            names = ", ".join(sorted(finder.functions)) or "none"
+    for role, name in chosen.items():
+        if name is not None and not finder.has(name):
+            names = ", ".join(sorted([*finder.functions, *finder.classes])) or "nothing"
             report.problem = (
                 f"--{role} {name}: there is no such function; the file defines {names}."
             )
             return
-    for part in finder.examinations():
-        report.parts.append(part)
-    examined = [p for p in report.parts if p.status != 2]
-    report.not_checked += [f"{p.title}: {p.problem}" for p in report.parts if p.status == 2]
-    report.parts = examined
-    rest = [n for n in finder.functions if n not in finder.used]
+    found = list(finder.examinations())
+    report.parts = [p for p in found if p.status != 2]
+    done = finder.used | {p.title for p in report.parts}
+    failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
+    report.not_checked += [f"{p.title}: {p.problem}" for p in failed]
+    if failed and report.parts and all(p.ok for p in report.parts):
+        names = ", ".join(p.title.split()[0] for p in failed)
+        report.problem = f"what could be examined is right, but {names} could not be examined."
+    tried = {p.title.split()[0] for p in failed}
+    rest = [n for n in finder.functions if n not in finder.used | tried]
     if rest:
-        report.not_checked.append("functions: " + ", ".join(rest))
+        report.not_checked.append(f"no gradient was recognised in {', '.join(rest)}")
     if room.left_out:
-        shown = "; ".join(room.left_out[:4]) + (" ..." if len(room.left_out) > 4 else "")
+        more = len(room.left_out) - 3
+        shown = "; ".join(room.left_out[:3]) + (f"; and {more} more" if more > 0 else "")
         report.not_checked.append(f"not executed: {shown}")
-    if not examined:
-        report.problem = "no backward pass was found that could be examined." + (
-            "" if not report.not_checked else " See what was not examined."
-        )
-
-
-def hasattr_any(finder: Finder, name: str) -> bool:
-    return any(hasattr(c, name) for c in finder.classes.values())
+    if not report.parts:
+        why = "no backward pass was found" + (" that could be examined" if failed else "")
+        nothing = not (finder.functions or finder.classes)
+        report.problem = f"{why}{': the file defines no function and no class' * nothing}."
 
 
 class Finder:
@@ -116,32 +146,42 @@ class Finder:
 
     def __init__(self, room: Room, chosen: dict[str, str | None]):
         self.room, self.chosen = room, chosen
-        own = {
+        self.functions: dict[str, Function] = {
             n: v
             for n, v in room.names.items()
             if isinstance(v, FunctionType) and v.__globals__ is room.names
         }
-        self.functions: dict[str, Function] = own
         self.classes = {
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
         self.used: set[str] = set()
         self.own_data: dict[int, tuple[Any, Any]] = {}
-        self.calls = {n: called_in(f) for n, f in own.items()}
+        self.calls = {n: called_in(f) for n, f in self.functions.items()}
         # m, counted at the top of a notebook from data that are not loaded
         self.counts = [
             n
-            for n in dict.fromkeys(g for f in own.values() for g in f.__code__.co_names)
+            for n in dict.fromkeys(g for f in self.functions.values() for g in f.__code__.co_names)
             if role_of(n) == "m" and n not in room.names
         ]
         self.text = " ".join(ast.unparse(t) for t in room.trees)
+        # examples one by one if the file does so, else a batch first
+        self.one_by_one = one_by_one(room.statements)
+        single = [(1, False), (1, True)]  # (examples, whether X is a vector)
+        self.batches = [*single, (6, False)] if self.one_by_one else [(6, False), *single]
+
+    def has(self, name: str) -> bool:
+        return name in self.functions or any(hasattr(c, name) for c in self.classes.values())
 
     def examinations(self) -> Iterator[Report]:
-        if self.chosen["backward"] is None or self.chosen["backward"] in self.functions:
-            yield from self.whole_networks()
+        chosen = self.chosen["backward"]
+        if chosen is None or chosen in self.functions:
+            yield from self.networks()
             yield from self.loss_and_gradient()
+            yield from self.steps()
+            yield from self.layer_functions()
             yield from self.updates()
-        yield from self.objects()
+        if chosen is None or chosen not in self.functions:
+            yield from self.objects()
         yield from self.pairs()
 
     # --- functions
@@ -151,9 +191,7 @@ class Finder:
         if self.chosen.get(role):
             return [str(self.chosen[role])]
         names = [n for n in self.functions if IS[role].search(n) and not NOT.search(n)]
-        if role == "forward":
-            names = [n for n in names if not IS["backward"].search(n) and not SLOPE.search(n)]
-        if role == "cost":
+        if role in ("forward", "cost"):
             names = [n for n in names if not IS["backward"].search(n) and not SLOPE.search(n)]
         if role in ("forward", "backward"):
             names = [n for n in names if not is_activation(n)]
@@ -170,42 +208,68 @@ class Finder:
                     stack.append(c)
         return found
 
-    def whole_networks(self) -> Iterator[Report]:
-        forwards, backwards, costs = (self.of_role(r) for r in ("forward", "backward", "cost"))
-        forwards.sort(key=lambda n: "predict" in n.lower())
-        for b in backwards:
-            if gives_loss_too(self.functions[b]) and not self.chosen["backward"]:
-                continue
-            f = nearest(b, forwards)
-            if f is None:
-                continue
-            c = nearest(b, costs)
-            title = f"{f}, {c or 'no cost function'}, {b}"
-            yield self.best(title, self.function_subjects(f, c, b))
-            self.used |= {n for n in (f, c, b) if n} | self.reached(f) | self.reached(b)
+    def take(self, *names: str | None) -> None:
+        """These functions, and those that they call, are examined."""
+        for n in names:
+            if n:
+                self.used |= {n} | self.reached(n)
 
-    def function_subjects(self, f: str, c: str | None, b: str) -> Iterator[Subject]:
-        fs = self.functions
-        for params, X, Y in self.data([fs[f], fs[b], *([fs[c]] if c else [])]):
-            yield Subject(
-                params, X, Y, forward=fs[f], cost=fs[c] if c else None, backward=fs[b], extra=EXTRA
-            )
+    def networks(self) -> Iterator[Report]:
+        forwards, costs = self.of_role("forward"), self.of_role("cost")
+        forwards.sort(key=lambda n: "predict" in n.lower())
+        for b in self.of_role("backward"):
+            function = self.functions[b]
+            if self.chosen["backward"] is None and (
+                gives_loss_too(function) or takes_upstream(function) or not has_parameters(function)
+            ):
+                continue
+            report, f, c = self.network(b, nearest(b, forwards), nearest(b, costs))
+            if report.status != 2:
+                self.take(f, c, b)
+            yield report
+
+    def network(
+        self, b: str, forwards: list[str], costs: list[str]
+    ) -> tuple[Report, str | None, str | None]:
+        """The examination of a backward with the forward and the cost that go with it."""
+        ways: list[tuple[str | None, str | None]] = [
+            (f, c) for f in forwards[:2] for c in costs[:2]
+        ]
+        if not self.chosen["forward"]:
+            ways += [(None, c) for c in costs[:2]]
+        if not self.chosen["cost"]:
+            ways += [(f, None) for f in forwards[:2]]
+        first: Report | None = None
+        for f, c in ways:
+            others = " and ".join(n for n in (f, c) if n)
+            title = f"{b} with {others}{'' if c else ', no cost function'}"
+            report = self.best(title, self.function_subjects(f, c, b))
+            if report.status != 2:
+                return report, f, c
+            if first is None or (unbound(first) and not unbound(report)):
+                first = report
+        why = "there is neither a forward pass nor a cost function to go with it."
+        return first or Report(b, problem=why), None, None
+
+    def function_subjects(self, f: str | None, c: str | None, b: str) -> Iterator[Subject]:
+        forward, cost, backward = (self.functions.get(n or "") for n in (f, c, b))
+        for params, X, Y in self.data([g for g in (forward, backward, cost) if g is not None]):
+            yield Subject(params, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA)
 
     def loss_and_gradient(self) -> Iterator[Report]:
         for name, function in self.functions.items():
             if gives_loss_too(function) and name not in self.used and not NOT.search(name):
-                subjects = (
-                    Subject(params, X, Y, both=function, extra=EXTRA)
-                    for params, X, Y in self.data([function])
-                )
+                data = chain(self.data([function]), data_for_inputs(function))
+                subjects = (Subject(*given, both=function, extra=EXTRA) for given in data)
                 report = self.best(name, subjects)
-                self.used.add(name)
-                self.used |= self.reached(name)
+                if report.status != 2:
+                    self.take(name)
                 yield report
 
-    def best(self, title: str, subjects: Iterator[Subject]) -> Report:
+    def best(self, title: str, subjects: Iterable[Subject]) -> Report:
         """The examination with the first invented data that the code runs on."""
-        reason, fallback = "", None
+        reason = ""
+        stopped: tuple[Examination, list[Trial]] | None = None
         end = time.monotonic() + PATIENCE
         for subject in subjects:
             if time.monotonic() > end:
@@ -216,62 +280,66 @@ class Finder:
                 with np.errstate(all="ignore"):
                     trials = examination.trials()
                     if trials and all_used(trials[0]):
-                        if trials[0].failure is None or unlike(trials[0].failure):
+                        if trials[0].failure is None:
                             examination.judge(trials)
+                            if stopped is not None and shapes(subject) != shapes(
+                                stopped[0].subject
+                            ):
+                                examination.report.notes.append(stops_for(*stopped))
                             return examination.report
-                        fallback = fallback or (examination, trials)
-            except Unbound as error:
-                return Report(title, problem=f"{error}.")
+                        stopped = stopped or (examination, trials)
+            except CannotExamine as error:
+                if isinstance(error, Unbound) or "time limit" in str(error):
+                    return Report(title, problem=f"{error}.")
+                reason = reason or f"{error}."
+            except Exception as error:  # one part that the doctor cannot do does not end the others
+                where = f"{type(error).__name__}: {error}"
+                return Report(title, problem=f"the doctor itself failed here ({where}).")
             reason = reason or examination.stop
-        if fallback is not None:
+        if stopped is not None:
             with np.errstate(all="ignore"):
-                fallback[0].judge(fallback[1])
-            return fallback[0].report
+                stopped[0].judge(stopped[1])
+            return stopped[0].report
         return Report(title, problem=reason or "it does not run on any of the usual kinds of data.")
 
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
         """Parameters, inputs and labels of the usual kinds, invented."""
-        rng = np.random.default_rng(0)
-        text = self.text
-        classes = [3, 1] if "softmax" in text.lower() else [1, 3]
+        classes = [3, 1] if "softmax" in self.text.lower() else [1, 3]
         arguments = [p for f in functions for p in inspect.signature(f).parameters]
-        m = 6
-        for n_y in classes:
-            for columns in (True, False):
-                for params in self.parameters(arguments, n_y, columns, functions):
-                    n_x = 4
-                    X = rng.normal(size=(n_x, m) if columns else (m, n_x))
-                    for Y in targets(n_y, m, columns, rng):
-                        yield params, X, Y
+        for m, flat in self.batches:
+            for n_y in classes:
+                for columns in (True, False):
+                    for params in self.parameters(arguments, n_y, columns):
+                        numbers = isinstance(params, Mapping) and not any(
+                            map(np.ndim, params.values())
+                        )
+                        for X in invent.inputs(4, m, columns, flat, numbers):
+                            for Y in invent.targets(n_y, X, columns):
+                                yield params, X, Y
 
-    def parameters(
-        self, arguments: list[str], n_y: int, columns: bool, functions: list[Function]
-    ) -> Iterator[Any]:
+    def parameters(self, arguments: list[str], n_y: int, columns: bool) -> Iterator[Any]:
         """What the file's own initialisation gives, or arrays by the names that the code uses."""
         dims = [4, 5, 3, n_y]
         for name, function in self.functions.items():
             if IS["init"].search(name) and not NOT.search(name):
-                for call in initial_calls(function, dims):
-                    made, failure = attempt(lambda f=function, c=call: f(**c), seconds=2)
-                    made = (
-                        made[0]
-                        if isinstance(made, tuple) and isinstance(made[0], Mapping)
-                        else made
-                    )
+                for call in invent.initial_calls(function, dims):
+                    made, failure = attempt(partial_call(function, call), seconds=2)
+                    if isinstance(made, tuple) and made and isinstance(made[0], Mapping):
+                        made = made[0]
                     if failure is None and isinstance(made, Mapping | list | tuple) and made:
                         self.used.add(name)
                         if isinstance(made, tuple):
                             names = names_returned(source_tree(function) or ast.Module([], []))
                             if len(names) == len(made) and all(names):
-                                made = as_floats({str(n): v for n, v in zip(names, made)})
-                        yield with_numbers(made)
+                                made = invent.as_floats({str(n): v for n, v in zip(names, made)})
+                        yield invent.with_numbers(made)
         keys = self.keys_used(arguments)
         if keys:
-            yield from invented(keys, dims, columns)
+            yield from invent.invented(keys, dims, columns)
 
     def keys_used(self, arguments: list[str]) -> list[str]:
         """W1, b1, ... as they stand in the code."""
-        pattern = re.compile(r"^(W|w|b|B|theta|Theta|weights?|bias|V|U)_?\d*$")
+        pattern = re.compile(r"^(W|w|b|B|theta|Theta|beta|coef|weights?|bias|biases|V|U)_?\d*$")
         own = [a for a in dict.fromkeys(arguments) if pattern.match(a) and role_of(a) != "Y"]
         single = [a for a in own if not a[-1].isdigit() and role_of(a) == "params"]
         if own and (len(own) > len(single) or len(own) > 1):
@@ -282,6 +350,71 @@ class Finder:
         if re.search(r"""['"]W['"] \+ str|f['"]W\{""", self.text):
             return ["W1", "b1", "W2", "b2", "W3", "b3"]
         return own
+
+    def steps(self) -> Iterator[Report]:
+        """A function that takes or changes the parameters and computes its gradients inside."""
+        costs = self.of_role("cost")
+        for name, function in self.functions.items():
+            if not IS["step"].search(name) or name in self.used or repeats(function):
+                continue
+            roles = {role_of(p) for p in inspect.signature(function).parameters}
+            if "grads" in roles or not has_parameters(function) or not costs:
+                continue
+            c = nearest(name, costs)[0]
+            if "X" in roles:
+                subjects = (
+                    Subject(params, X, Y, cost=self.functions[c], backward=function, extra=EXTRA)
+                    for params, X, Y in self.data([function, self.functions[c]])
+                )
+                report = self.best(f"{name} with {c}", subjects)
+            else:
+                report = self.bare_step(name, c)
+            if report.status != 2:
+                self.take(name, c)
+                yield report
+
+    def bare_step(self, name: str, c: str) -> Report:
+        """step(params) and cost(params) over the file's own X and Y."""
+        step, cost = self.functions[name], self.functions[c]
+        own = {role_of(k): v for k, v in self.room.names.items() if isinstance(v, np.ndarray)}
+        report = Report(f"{name} with {c}", problem="the data that it uses are not in the file.")
+        if own.get("X") is None or own["X"].ndim != 2:
+            return report
+        arguments = [p for f in (step, cost) for p in inspect.signature(f).parameters]
+        Y = own.get("Y")
+        sizes = [n for n in np.shape(Y) if n != len(own["X"])] or [1, 3]
+        for n_y in sizes:
+            for columns in (False, True):
+                dims = [own["X"].shape[0 if columns else 1], 5, 3, n_y]
+                for params in invent.invented(self.keys_used(arguments), dims, columns):
+                    made = check_step(step, params, cost, rate_of([step]) or 0.1)
+                    if not made.problem:
+                        made.title = f"{name} with {c}"
+                        return made
+        return report
+
+    def layer_functions(self) -> Iterator[Report]:
+        """One layer as two functions: affine_forward(x, W, b) and affine_backward(dout, cache)."""
+        for name, function in self.functions.items():
+            if name in self.used or not takes_upstream(function):
+                continue
+            partner = self.partner(name, ("forward", "fwd", ""))
+            if partner is None or len(inspect.signature(partner).parameters) < 1:
+                continue
+            report = check_layer_functions(partner, function, f"{name} with {partner.__name__}")
+            if report.status != 2:
+                self.take(name, partner.__name__)
+            if report.status != 2 or not is_activation(name):
+                yield report
+
+    def partner(self, name: str, endings: tuple[str, ...]) -> Function | None:
+        """The function whose derivative this is, by its name."""
+        stem = SLOPE.sub("", name).strip("_").lower()
+        for ending in endings:
+            for n, f in self.functions.items():
+                if n != name and n.lower().replace("_", "") == (stem + ending).replace("_", ""):
+                    return f
+        return None
 
     def updates(self) -> Iterator[Report]:
         for name in self.of_role("update"):
@@ -306,27 +439,58 @@ class Finder:
                 yield report
 
     def pairs(self) -> Iterator[Report]:
-        """An activation and its derivative."""
+        """A function and its derivative: sigmoid and sigmoid_prime, f and df, mse and mse_prime."""
+        chosen = self.chosen["backward"]
         for name, function in self.functions.items():
-            if not SLOPE.search(name) or (name in self.used and not is_activation(name)):
+            if (name in self.used and not is_activation(name)) or chosen not in (None, name):
                 continue
-            stem = SLOPE.sub("", name).strip("_")
+            slope = SLOPE.search(name) or re.match(r"d[_A-Z]|d.$|d(?=sigm|tanh|relu|soft)", name)
+            stem = SLOPE.sub("", name).strip("_") if SLOPE.search(name) else name[1:].strip("_")
+            if not slope or not stem or "linear" in stem:
+                continue
             partner = next(
                 (f for n, f in self.functions.items() if n.lower() == stem.lower() and n != name),
                 None,
             )
-            if partner is None or not stem or "linear" in stem:
+            note = ""
+            if partner is None and stem.lower() in USUAL and name not in self.used:
+                partner, note = USUAL[stem.lower()], f"{stem} itself is not in the file"
+            if partner is None:
                 continue
-            both = len(inspect.signature(partner).parameters) == 2
-            report = (check_loss_pair if both else check_pair)(partner, function)
+            report = self.pair(partner, function)
             if not report.problem:
-                self.used |= {name, partner.__name__}
+                report.title = f"{name}, the derivative of {label_of(partner)}"
+                report.notes += [note] * bool(note)
+                self.used |= {name, label_of(partner)}
                 yield report
+            elif not is_activation(name):
+                yield Report(name, problem=report.problem)
+
+    def pair(self, f: Function, g: Function) -> Report:
+        """By entries; of two arguments; of numbers only; of a vector, to a number."""
+        if inspect.isfunction(f) and len(required(f)) == 2:
+            return check_loss_pair(f, g)
+        report = check_pair(f, g)
+        if report.problem and len(required(g)) == 1:
+            by_numbers = check_pair(np.vectorize(f), np.vectorize(g))
+            if not by_numbers.problem:
+                return by_numbers
+            for shape in ((2,), (3,), (4,), (5,), (3, 4)):
+                field = ScalarField(f, g)
+                value, failure = attempt(lambda s=shape, h=field: h.forward(np.ones(s)))  # type: ignore[misc]
+                if failure is None and np.shape(value) == ():
+                    report = examine_local(Local(field, np.ones(shape), np.asarray(1.5)), "")
+                    report.checked = [f"two random x of shape {shape}"]
+                    return report
+        return report
 
     # --- classes
 
     def objects(self) -> Iterator[Report]:
+        kinds = self.classes.values()
         for name, kind in self.classes.items():
+            if any(kind in k.__mro__[1:] for k in kinds):
+                continue  # what is made of it is examined
             together = [
                 n
                 for n, f in vars(kind).items()
@@ -347,7 +511,7 @@ class Finder:
             made = list(self.made(kind))
             if not made:
                 yield Report(
-                    name, problem="no object could be made: its constructor takes other things"
+                    name, problem="no object could be made: its constructor takes other things."
                 )
                 continue
             if backward is not None and is_layer(kind, forward, backward):
@@ -357,8 +521,8 @@ class Finder:
 
     def made(self, kind: type) -> Iterator[Any]:
         for n_y in (3, 1):
-            for call in initial_calls(kind, [4, 5, n_y]):
-                made, failure = attempt(lambda c=call: kind(**c), seconds=2)
+            for call in invent.initial_calls(kind, [4, 5, n_y]):
+                made, failure = attempt(partial_call(kind, call), seconds=2)
                 if failure is None:
                     yield made
         if {role_of(p) for p in inspect.signature(kind).parameters} >= {"X", "Y"}:
@@ -367,7 +531,7 @@ class Finder:
             pair = {"X": X, "Y": Y}
             takes = inspect.signature(kind).parameters
             call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
-            made, failure = attempt(lambda: kind(**call), seconds=2)
+            made, failure = attempt(partial_call(kind, call), seconds=2)
             if failure is None:
                 self.own_data[id(made)] = (X, Y)
                 yield made
@@ -375,7 +539,6 @@ class Finder:
     def object_subjects(
         self, made: list[Any], forward: str | None, backward: str
     ) -> Iterator[Subject]:
-        rng = np.random.default_rng(0)
         for holder in made:
             if not parameters_in(holder):
                 continue
@@ -383,117 +546,192 @@ class Finder:
             if cost is None:
                 names = self.of_role("cost")
                 cost = self.functions[names[0]] if names else None
-            matrices = [
-                v for v in parameters_in(holder).values() if v.ndim == 2 and 1 not in v.shape
-            ]
-            matrices = matrices or [v for v in parameters_in(holder).values() if v.ndim == 2]
-            ends = matrices[:1] and (matrices[0].shape, list(parameters_in(holder).values()))
-            n_xs = dict.fromkeys([4, *(ends[0] if ends else ())])
-            last = [v.shape for v in (ends[1] if ends else ()) if v.ndim == 2]
-            n_ys = dict.fromkeys(
-                [*(last[-1] if last else ()), *(last[-2] if last[1:] else ()), 3, 1]
-            )
             if id(holder) in self.own_data:
                 X, Y = self.own_data[id(holder)]
                 yield ObjectSubject(
                     holder, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA
                 )
                 continue
-            kinds = [(c, x, y) for c in (False, True) for x in n_xs for y in n_ys]
-            for columns, n_x, n_y in kinds:
-                X = rng.normal(size=(n_x, 6) if columns else (6, n_x))
-                for Y in targets(n_y, 6, columns, rng):
-                    if forward is None:
-                        yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
-                    elif runs_forward(holder, forward, X):
-                        yield ObjectSubject(
-                            holder, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA
-                        )
+            n_xs, n_ys = ends_of(parameters_in(holder))
+            for m, flat in self.batches:
+                kinds = [(c, x, y) for c in (False, True) for x in n_xs for y in n_ys]
+                for columns, n_x, n_y in kinds:
+                    for X in invent.inputs(n_x, m, columns, flat):
+                        for Y in invent.targets(n_y, X, columns):
+                            if forward is None:
+                                yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
+                            elif runs_forward(holder, forward, X):
+                                yield ObjectSubject(
+                                    holder,
+                                    X,
+                                    Y,
+                                    forward=forward,
+                                    cost=cost,
+                                    backward=backward,
+                                    extra=EXTRA,
+                                )
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
-        rng = np.random.default_rng(0)
-        reason, tried = "", ()
+        reason = ""
         failed: Report | None = None
-        for holder in made:
-            takes = (
-                [
-                    p
-                    for p in inspect.signature(holder.forward).parameters.values()
-                    if p.default is p.empty
-                ]
-                if hasattr(holder, "forward")
-                else []
-            )
-            second = takes[1].name if len(takes) > 1 else ""
-            for shape in SHAPES:
-                x = rng.normal(size=shape)
-                if role_of(second) == "Y" or "loss" in name.lower():
-                    T = np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
-                    report = check_layers([], holder, x, T)
-                    if report.parts and "expected one number" in report.parts[0].problem:
-                        report = check_layers([holder], None, (x, rng.normal(size=shape)))
-                elif second:
-                    report = check_layers([holder], None, (x, rng.normal(size=shape)))
-                else:
-                    report = check_layers([holder], None, x)
-                if not report.problem and report.parts and not report.parts[0].problem:
-                    part = report.parts[0]
-                    part.title = name
-                    if part.ok:
-                        if failed is not None:
-                            part.notes.append(
-                                f"it works for input of shape {shape}, not of {tried}"
-                            )
-                        return part
-                    if failed is None:
-                        failed, tried = part, shape
-                    stops = any(c.says.startswith("backward stops") for c in part.causes)
-                    if not stops:
-                        return failed
-                reason = reason or report.problem or report.parts[0].problem
+        tried: tuple[int, ...] = ()
+        shapes = sorted(invent.SHAPES, key=lambda s: 1 not in s) if self.one_by_one else None
+        for holder, shape in ((h, s) for h in made for s in shapes or invent.SHAPES):
+            report = layer_report(name, holder, forward, shape)
+            part = report.parts[0] if report.parts else report
+            if part.problem:
+                reason = reason or part.problem
+                continue
+            part.title = name
+            if part.ok:
+                if failed is not None:
+                    part.notes.append(f"it works for input of shape {shape}, not of {tried}")
+                return part
+            if not stops(part):
+                return part
+            if failed is None:
+                failed, tried = part, shape
         return failed if failed is not None else Report(name, problem=reason)
 
 
-PATIENCE = 6.0  # seconds for finding data that the code runs on
-SHAPES = ((6, 4), (4, 6), (4, 1), (1, 4), (6, 3), (2, 4, 6, 6), (2, 6, 6, 4), (6, 6), (4, 6, 6))
-STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
-EXTRA: dict[str, Any] = {
-    "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
-    "lambd": 0.7, "reg": 0.1, "keep_prob": 0.8, "print_cost": False, "verbose": False,
-}  # fmt: skip
+def data_for_inputs(function: Function) -> Iterator[tuple[Any, Any, Any]]:
+    """For a loss that gives the gradients of its inputs: ``loss, dx = softmax_loss(x, y)``."""
+    arguments = required(function)
+    tree = source_tree(function)
+    given = [n for n in (names_returned(tree) if tree is not None else []) if n]
+    found = {parameter_meant(n, arguments) for n in given if n not in arguments}
+    rng = np.random.default_rng(0)
+    for n_y in (3, 1):
+        for columns in (False, True):
+            x = rng.normal(size=(n_y, 6) if columns else (6, n_y))
+            for Y in invent.targets(n_y, x, columns):
+                yield {n: x.copy() for n in arguments if n in found}, x, Y
 
 
-def unlike(failure: Any) -> bool:
-    """Whether a failure of backward has nothing to do with the labels that were invented."""
-    return not any(
-        w in str(failure.error) for w in ("integer", "index", "one_hot", "astype", "IndexError")
-    )
+def layer_report(name: str, holder: Any, forward: str, shape: tuple[int, ...]) -> Report:
+    """The examination of a layer object for an input of this shape."""
+    rng = np.random.default_rng(0)
+    needed = required(getattr(holder, forward))
+    second = needed[1] if len(needed) > 1 else ""
+    x = rng.normal(size=shape)
+    if role_of(second) == "Y" or "loss" in name.lower():
+        T = np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
+        report = check_layers([], holder, x, T)
+        if report.parts and "expected one number" in report.parts[0].problem:
+            return check_layers([holder], None, (x, rng.normal(size=shape)))
+        return report
+    return check_layers([holder], None, (x, rng.normal(size=shape)) if second else x)
+
+
+def stops(report: Report) -> bool:
+    return any(c.says.startswith("backward stops") for c in report.causes)
+
+
+class ScalarField:
+    """A function from a vector to a number and its gradient, as a layer."""
+
+    def __init__(self, f: Function, g: Function):
+        self.f, self.g = f, g
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return self.f(x)
+
+    def backward(self, dout: Any) -> Any:
+        return dout * np.asarray(self.g(self.x))
+
+
+def partial_call(function: Any, arguments: Mapping[str, Any]) -> Function:
+    return lambda: function(**arguments)
+
+
+def required(function: Any) -> list[str]:
+    """The arguments that have no default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
+
+
+def label_of(function: Any) -> str:
+    return str(getattr(function, "__name__", function))
+
+
+def unbound(report: Report) -> bool:
+    return "nothing of that name is known" in report.problem
+
+
+def shapes(subject: Subject) -> str:
+    return ", ".join(f"{k} {np.shape(v)}" for k, v in subject.params.items())
+
+
+def stops_for(examination: Examination, trials: list[Trial]) -> str:
+    failure = trials[0].failure
+    assert failure is not None
+    return f"backward stops where the shapes are {shapes(examination.subject)}: {failure.sentence}"
+
+
+def one_by_one(statements: list[ast.stmt]) -> bool:
+    """Whether a loop hands the examples on one by one: ``for x, y in zip(X, Y)``."""
+    for node in chain.from_iterable(map(ast.walk, statements)):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
+            names = [ast.unparse(t) for t in node.target.elts]
+            roles = [role_of(n) for n in names]
+            if roles == ["X", "Y"] and not any("batch" in n.lower() for n in names):
+                return "batches" not in ast.unparse(node.iter).lower()
+    return False
+
+
+def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """The widths that input and output may have, by the matrices."""
+    every = [v.shape for v in params.values() if v.ndim == 2]
+    matrices = [s for s in every if 1 not in s] or every
+    first = matrices[0] if matrices else ()
+    last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
+    return list(dict.fromkeys([4, *first])), list(dict.fromkeys([*last, 3, 1]))
 
 
 def runs_forward(holder: Any, forward: str, X: Any) -> bool:
     """Whether the object takes this input; a method that wants more than X is tried later."""
     method = getattr(copy.deepcopy(holder), forward)
-    needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
-    if len(needed) != 1:
+    if len(required(method)) != 1:
         return True
     return attempt(lambda: method(np.array(X)), seconds=2)[1] is None
 
 
 def is_activation(name: str) -> bool:
     return bool(ACTIVATION.search(name)) and not re.search(
-        r"linear_activation|linear_(for|back)|model", name
+        r"linear_activation|linear_(for|back)|model|affine|loss|cost", name
+    )
+
+
+def has_parameters(function: Function) -> bool:
+    """Whether a function takes weights, or what forward has kept of them."""
+    names = inspect.signature(function).parameters
+    return any(
+        role_of(n) in ("params", "cache", "output")
+        or re.match(r"^(w|b|theta|beta|weights?|bias(es)?)_?\d*$", n, re.I)
+        for n in names
+    )
+
+
+def repeats(function: Function) -> bool:
+    """Whether a function trains: a loop over iterations or epochs."""
+    tree = source_tree(function)
+    return tree is not None and any(
+        isinstance(n, ast.While)
+        or (isinstance(n, ast.For) and re.search(r"iter|epoch|steps", ast.unparse(n.iter)))
+        for n in walk_own(tree)
     )
 
 
 def is_layer(kind: type, forward: str, backward: str) -> bool:
     """Whether backward receives a gradient, not labels."""
     f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
-    b = [
-        p
-        for p in inspect.signature(getattr(kind, backward)).parameters.values()
-        if p.name != "self"
-    ]
-    low = [p.name.lower() for p in b]
+    b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
+    low = [p.lower() for p in b]
     if any(role_of(p) in ("Y", "X") for p in low):
         return False
     if not low:
@@ -515,143 +753,17 @@ def gives_loss_too(function: Function) -> bool:
     grads = any(
         role_of(n) == "grads" or re.match(r"d_?[wbxz]|grad|d(theta|beta)", n) for n in names
     )
-    return (
-        loss
-        and grads
-        and not any(
-            isinstance(n, ast.For | ast.While) and "iter" in ast.unparse(n)[:60]
-            for n in walk_own(tree)  # type: ignore[arg-type]
-        )
-    )
+    return loss and grads and not repeats(function)
 
 
-def nearest(name: str, others: list[str]) -> str | None:
-    """The one whose name shares most with ``name``: the forward of a backward."""
+def nearest(name: str, others: list[str]) -> list[str]:
+    """Those whose names share most with ``name`` first: the forward of a backward."""
 
     def words(n: str) -> set[str]:
-        return {w for w in re.split(r"_|(?<=[a-z])(?=[A-Z])", n.lower()) if w}
+        return {w for w in re.split(r"_|(?<=[a-z])(?=[A-Z])", n) if w}
 
-    def score(n: str) -> tuple[int, int]:
-        return (len(words(n) & words(name)) - len(words(n) - words(name)), -others.index(n))
+    def score(n: str) -> int:
+        mine, theirs = ({w.lower() for w in words(x)} for x in (name, n))
+        return 2 * len(theirs & mine) - len(theirs)
 
-    return max(others, key=score) if others else None
-
-
-SIZES = {
-    "input": 0, "inputs": 0, "n_x": 0, "in": 0, "features": 0, "d": 0, "nx": 0, "in_dim": 0,
-    "hidden": 1, "n_h": 1, "nh": 1, "h": 1, "output": -1, "outputs": -1, "n_y": -1, "out": -1, "ny": -1,
-    "classes": -1, "k": -1,
-}  # fmt: skip
-
-
-def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
-    """Arguments for an initialisation or a constructor."""
-    try:
-        parameters = [
-            p
-            for p in inspect.signature(function).parameters.values()
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        ]
-    except (TypeError, ValueError):
-        return
-    base: dict[str, Any] = {}
-    open_names = []
-    hidden = 0
-    for p in parameters:
-        low = p.name.lower()
-        if re.search(
-            r"layer|dims|sizes|architecture|topology|structure|neurons|units|shape", low
-        ) and not (
-            re.search(r"input|output|hidden_(size|dim|units|neurons)|n_layers|num_layers|^n_", low)
-        ):
-            base[p.name] = list(dims)
-        elif re.search(r"hidden", low) and re.search(r"layers|sizes|dims", low):
-            base[p.name] = list(dims[1:-1])
-        elif re.search(r"^in|input|n_?x$|features|fan_in|n_in|in_dim", low):
-            base[p.name] = dims[0]
-        elif re.search(r"hid|n_?h\d?$", low):
-            base[p.name] = dims[1 + min(hidden, len(dims) - 3)]
-            hidden += 1
-        elif re.search(r"^out|output|n_?y$|class|fan_out|n_out|out_dim", low):
-            base[p.name] = dims[-1]
-        elif role_of(low) == "lr":
-            if p.default is p.empty:
-                base[p.name] = 0.1
-        elif low in ("dim", "n") and p.default is p.empty:
-            base[p.name] = dims[0]
-        elif p.default is p.empty:
-            open_names.append(p.name)
-    if any(w in SIZES for n in open_names for w in [n.lower()]):
-        for n in list(open_names):
-            if n.lower() in SIZES:
-                base[n] = dims[SIZES[n.lower()]]
-                open_names.remove(n)
-    if not open_names:
-        yield base
-        return
-    rng = np.random.default_rng(1)
-    shapes = {"w": (dims[0], dims[-1]), "b": (dims[-1],), "gamma": (dims[0],), "beta": (dims[0],)}
-    arrays = {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in open_names}
-    yield base | arrays
-
-
-def with_numbers(params: Any) -> Any:
-    """The same shapes with random numbers, as zeros would hide mistakes."""
-    rng = np.random.default_rng(2)
-    if isinstance(params, np.ndarray):
-        return rng.normal(size=params.shape)
-    if isinstance(params, Mapping):
-        return {k: with_numbers(v) for k, v in params.items()}
-    if isinstance(params, list | tuple):
-        return type(params)([with_numbers(p) for p in params])
-    return params
-
-
-def as_floats(params: dict[str, Any]) -> dict[str, Any]:
-    """With numbers for w and b as floats: b = 0 is a parameter too."""
-    return {
-        k: float(v) if isinstance(v, int | float) and k[0] in "wbWB" else v
-        for k, v in params.items()
-    }
-
-
-def invented(keys: list[str], dims: list[int], columns: bool) -> Iterator[dict[str, Any]]:
-    """Arrays for W1, b1, ... in columns or rows, with the usual shapes of a bias."""
-    rng = np.random.default_rng(3)
-    weights = [k for k in keys if k[0] not in "bB"]
-    biases = [k for k in keys if k[0] in "bB"]
-    n = len(weights)
-    if n == 0:
-        return
-    sizes = (
-        [dims[0], *dims[1:n], dims[-1]] if n < len(dims) else [4, *[5, 3, 4, 3][: n - 1], dims[-1]]
-    )
-    for transposed in (False, True) if columns else (True, False):
-        for kind in ("column", "flat", "row", "number"):
-            if (kind == "column") != columns and kind != "number" and biases:
-                continue
-            if kind == "number" and (n > 1 or not biases):
-                continue
-            params: dict[str, Any] = {}
-            for i, k in enumerate(weights):
-                a, b = sizes[i], sizes[i + 1]
-                params[k] = rng.normal(size=(a, b) if transposed else (b, a))
-                if i < len(biases):
-                    shape = {"column": (b, 1), "flat": (b,), "row": (1, b), "number": ()}[kind]
-                    params[biases[i]] = rng.normal(size=shape)
-            yield {k: params[k] for k in keys if k in params}
-            if not biases:
-                return
-
-
-def targets(n_y: int, m: int, columns: bool, rng: Any) -> Iterator[Any]:
-    labels = rng.integers(0, max(n_y, 2), m)
-    labels[:2] = (0, 1)
-    if n_y == 1:
-        Y = labels.reshape(1, m) if columns else labels.reshape(m, 1)
-        yield Y
-        yield Y.reshape(-1)
-        return
-    hot = np.eye(n_y)[labels]
-    yield hot.T if columns else hot
-    yield labels
+    return sorted(others, key=score, reverse=True)

@@ -294,6 +294,8 @@ class Local(Subject):
         self.inputs = {"x": x}
         if isinstance(x, tuple):
             self.inputs = dict(zip(argument_names(layer.forward), x))
+        elif isinstance(x, Mapping):
+            self.inputs = dict(x)
         params = dict(parameters_in(layer))
         params = {k: v for k, v in params.items() if np.size(v) and is_used(layer, k)}
         own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
@@ -353,7 +355,7 @@ class Local(Subject):
     def take(self, run: Run, result: Any, layer: Any, before: dict[str, Any]) -> None:
         several = isinstance(result, tuple | list) and len(result) >= len(self.inputs)
         for k, g in zip(self.inputs, result if several else (result,)):
-            if g is not None:
+            if is_numeric(g):
                 run.gradients[f"d{k}"] = np.asarray(g)
         own = {k: v for k, v in before.items() if k not in self.inputs}
         found = parameters_in(layer, gradients=True)
@@ -366,16 +368,37 @@ class Local(Subject):
             if new is not None and f"d{name}" not in run.gradients and differs(old, new):
                 run.gradients[f"d{name}"] = (old - new) / RATE
                 run.updates = True
+                run.after[name] = np.array(new)
         lists = getattr(layer, "grads", None)
         if isinstance(lists, list | tuple) and len(lists) == len(own):
             for k, g in zip(own, lists):
-                run.gradients.setdefault(f"d{k}", np.asarray(g))
+                if is_numeric(g):
+                    run.gradients.setdefault(f"d{k}", np.asarray(g))
         if isinstance(result, tuple | list) and len(result) == 1 + len(own):
             for k, g in zip(own, result[1:]):
-                run.gradients.setdefault(f"d{k}", np.asarray(g))
+                if is_numeric(g):
+                    run.gradients.setdefault(f"d{k}", np.asarray(g))
 
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Cause | None:
-        """The usual mistakes with the slope of an activation."""
+        """The parameters of after the update, or the usual mistakes with the slope of an activation."""
+        if all(r.updates for r in trial.runs) and name[1:] in self.inputs:
+            probes = [
+                Probe({**p.params, **r.after}, None, None, p.m)
+                for p, r in zip(trial.experiment.probes, trial.runs)
+            ]
+            truths = [find_truth(self, p)[0] for p in probes]
+            if all(
+                t is not None
+                and relative(np.asarray(v), t.gradients[name]) < max(1e-9, t.tolerance)
+                for t, v in zip(truths, values)
+            ):
+                return Cause(
+                    name,
+                    "already updated",
+                    f"{name} is computed with the parameters of after the update",
+                    fix=f"compute {name} first, then update the parameters",
+                    proof=f"with the updated parameters {name} is what you have, in two experiments",
+                )
         if name != "dx" or self.dout is None or np.shape(self.dout) != np.shape(values[0]):
             return None
         points = [p.params["x"] for p in trial.experiment.probes]
@@ -395,6 +418,14 @@ def argument_names(method: Function) -> list[str]:
         for p in inspect.signature(method).parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
+
+
+def is_numeric(x: Any) -> bool:
+    """Whether this is an array of numbers, or can be one."""
+    try:
+        return np.asarray(x).dtype.kind in "fiub"
+    except (ValueError, TypeError):  # rows of different lengths
+        return False
 
 
 def is_used(layer: Any, name: str) -> bool:

@@ -42,7 +42,8 @@ class Room:
     def __init__(self, path: Path):
         self.path = path
         self.names: dict[str, Any] = {"__name__": "learner", "__file__": str(path)}
-        self.trees: list[ast.stmt] = []
+        self.trees: list[ast.stmt] = []  # what was executed
+        self.statements: list[ast.stmt] = []  # everything
         self.notes: list[str] = []
         self.left_out: list[str] = []
         self.missing: dict[str, str] = {}  # imported name: its module
@@ -166,6 +167,7 @@ def run_part(room: Room, name: str, source: str) -> None:
         where = f"{Path(name).name}, line {line}" if line else Path(name).name
         room.notes.append(f"{where} is not valid Python ({getattr(error, 'msg', error)})")
         body = salvaged(source)
+    room.statements += body
     for statement in body:
         run_statement(room, name, statement)
 
@@ -215,7 +217,9 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
         failure = executed(room, name, plain)
         room.notes += [f"{statement.name} was taken without its decorator"] * (failure is None)
     if failure is not None:
-        room.left_out.append(f"{text_of(statement)} ({failure.sentence})")
+        follows = isinstance(failure.error, NameError) and not definition
+        why = "" if follows else f" ({failure.sentence})"  # a name of what was not executed
+        room.left_out.append(f"{text_of(statement)}{why}")
     else:
         room.trees.append(statement)
 

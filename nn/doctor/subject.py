@@ -48,6 +48,9 @@ class Run:
     changed: list[str] = field(default_factory=list)  # arguments changed in place
     problems: list[str] = field(default_factory=list)
     updates: bool = False  # the gradients were read from the change of the parameters
+    after: dict[str, Any] = field(
+        default_factory=dict
+    )  # the parameters, where backward updates them
     again: Run | None = None  # a second call of backward
 
 
@@ -282,6 +285,7 @@ class ObjectSubject(Subject):
             for role, given in (("X", X), ("Y", Y))
         }
         data = {k for names in self.data.values() for k in names}
+        data |= results_of(holder, forward, X)
         self.params = {k: v for k, v in parameters_in(holder).items() if k not in data}
         rate = next(
             (
@@ -338,6 +342,19 @@ class ObjectSubject(Subject):
                 if run.updates:
                     run.updates = False
                 run.gradients[f"d{name}"] = value
+
+
+def results_of(holder: Any, forward: str | None, X: Any) -> set[str]:
+    """The arrays of an object that its forward pass assigns: no parameters."""
+    if forward is None:
+        return set()
+    new = copy.deepcopy(holder)
+    before = arrays_of(new)
+    method = getattr(new, forward)
+    needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+    _, failure = attempt(lambda: method(*[np.array(X)] * len(needed)))
+    after = arrays_of(new)
+    return set() if failure else {k for k, v in before.items() if after.get(k) is not v}
 
 
 def is_nested(x: Any) -> bool:

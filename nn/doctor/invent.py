@@ -1,0 +1,236 @@
+"""Numbers for functions whose own data are not at hand: parameters, inputs, labels, settings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.naming import role_of, source_tree
+
+SIZES = {
+    "input": 0, "inputs": 0, "n_x": 0, "in": 0, "features": 0, "d": 0, "nx": 0, "in_dim": 0,
+    "hidden": 1, "n_h": 1, "nh": 1, "h": 1, "output": -1, "outputs": -1, "n_y": -1, "out": -1, "ny": -1,
+    "classes": -1, "k": -1,
+}  # fmt: skip
+LAYERS = re.compile(r"layer|dims|sizes|architecture|topology|structure|neurons|units|shape")
+ONE_LAYER = re.compile(r"input|output|hidden_(size|dim|units|neurons)|n_layers|num_layers|^n_")
+
+
+def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
+    """Arguments for an initialisation or a constructor."""
+    try:
+        parameters = [
+            p
+            for p in inspect.signature(function).parameters.values()
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        ]
+    except (TypeError, ValueError):
+        return
+    base: dict[str, Any] = {}
+    left = []
+    hidden = 0
+    for p in parameters:
+        low = p.name.lower()
+        if LAYERS.search(low) and not ONE_LAYER.search(low):
+            base[p.name] = list(dims)
+        elif re.search(r"hidden", low) and re.search(r"layers|sizes|dims", low):
+            base[p.name] = list(dims[1:-1])
+        elif re.search(r"^in|input|n_?x$|features|fan_in|n_in|in_dim", low):
+            base[p.name] = dims[0]
+        elif re.search(r"hid|n_?h\d?$", low):
+            base[p.name] = dims[1 + min(hidden, len(dims) - 3)]
+            hidden += 1
+        elif re.search(r"^out|output|n_?y$|class|fan_out|n_out|out_dim", low):
+            base[p.name] = dims[-1]
+        elif p.default is not p.empty:
+            continue
+        elif role_of(low) == "lr":
+            base[p.name] = 0.1
+        elif low in ("dim", "n"):
+            base[p.name] = dims[0]
+        elif low in SIZES:
+            base[p.name] = dims[SIZES[low]]
+        else:
+            left.append(p.name)
+    rng = np.random.default_rng(1)
+    shapes = {"w": (dims[0], dims[-1]), "b": (dims[-1],)}
+    arrays = {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in left}
+    yield base | arrays
+
+
+def with_numbers(params: Any) -> Any:
+    """The same shapes with random numbers, as zeros would hide mistakes."""
+    rng = np.random.default_rng(2)
+    if isinstance(params, np.ndarray):
+        return rng.normal(size=params.shape)
+    if isinstance(params, Mapping):
+        return {k: with_numbers(v) for k, v in params.items()}
+    if isinstance(params, list | tuple):
+        return type(params)([with_numbers(p) for p in params])
+    return params
+
+
+def as_floats(params: dict[str, Any]) -> dict[str, Any]:
+    """With numbers for w and b as floats: b = 0 is a parameter too."""
+    return {
+        k: float(v) if isinstance(v, int | float) and k[0] in "wbWB" else v
+        for k, v in params.items()
+    }
+
+
+def is_bias(name: str) -> bool:
+    return name[0] in "bB"
+
+
+def invented(keys: list[str], dims: Sequence[int], columns: bool) -> Iterator[dict[str, Any]]:
+    """Arrays for W1, b1, ... in columns or rows, with the usual shapes of a bias; lists of them for
+    weights and biases; for one weight also a vector or a number."""
+    rng = np.random.default_rng(3)
+    weights = [k for k in keys if not is_bias(k)]
+    biases = [k for k in keys if is_bias(k)]
+    n = len(weights)
+    if n == 0:
+        return
+    sizes = (
+        [dims[0], *dims[1:n], dims[-1]] if n < len(dims) else [4, *[5, 3, 4, 3][: n - 1], dims[-1]]
+    )
+    for transposed in (False, True) if columns else (True, False):
+        for kind in ("column", "flat", "row", "number"):
+            if (kind == "column") != columns and kind != "number" and biases:
+                continue
+            if kind == "number" and (n > 1 or not biases):
+                continue
+            params: dict[str, Any] = {}
+            for i, k in enumerate(weights):
+                a, b = sizes[i], sizes[i + 1]
+                params[k] = rng.normal(size=(a, b) if transposed else (b, a))
+                if i < len(biases):
+                    shape = {"column": (b, 1), "flat": (b,), "row": (1, b), "number": ()}[kind]
+                    params[biases[i]] = rng.normal(size=shape)
+            yield {k: params[k] for k in keys if k in params}
+            if not biases:
+                break
+    if n == 1 and dims[-1] == 1:
+        for shape in ((dims[0],), ()):
+            params = {weights[0]: rng.normal(size=shape)} | {k: rng.normal() for k in biases[:1]}
+            yield {k: np.asarray(params[k]) for k in keys if k in params}
+    if n == 1 and re.search(r"s$", weights[0]):  # lists, a layer in each entry
+        pairs = list(pairwise(dims))
+        for transposed in (not columns, columns):
+            lists: dict[str, Any] = {
+                weights[0]: [rng.normal(size=(a, b) if transposed else (b, a)) for a, b in pairs]
+            }
+            for kind in ("column",) if columns else ("flat", "row"):
+                for k in biases[:1]:
+                    shapes = {"column": (-1, 1), "flat": (-1,), "row": (1, -1)}
+                    lists[k] = [rng.normal(size=b).reshape(shapes[kind]) for _, b in pairs]
+                yield {k: lists[k] for k in keys if k in lists}
+
+
+def inputs(n_x: int, m: int, columns: bool, flat: bool, numbers: bool = False) -> Iterator[Any]:
+    """X: the usual matrix; a vector, of one example or, where w is a number, of m of them."""
+    rng = np.random.default_rng(0)
+    if flat:
+        yield rng.normal(size=n_x)
+        return
+    yield rng.normal(size=(n_x, m) if columns else (m, n_x))
+    if numbers and not columns:
+        yield rng.normal(size=m)
+
+
+def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
+    """Y for this X: a row, a column or a vector of 0 and 1, or one of each class."""
+    rng = np.random.default_rng(1)
+    m = 1 if X.ndim == 1 and n_y > 1 else X.shape[-1 if columns else 0]
+    labels = rng.integers(0, max(n_y, 2), m)
+    labels[:2] = (0, 1)[:m]
+    if n_y == 1:
+        if X.ndim == 2:
+            yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
+        yield labels.reshape(-1)
+        return
+    hot = np.eye(n_y)[labels]
+    if X.ndim == 1:
+        yield hot[0]
+    else:
+        yield hot.T if columns else hot
+        yield labels
+
+
+# --- one layer ------------------------------------------------------------------------------------
+
+SHAPES = ((6, 4), (4, 6), (4, 1), (1, 4), (6, 3), (2, 4, 6, 6), (2, 6, 6, 4), (6, 6), (4, 6, 6))
+
+
+def layer_inputs(names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Arrays for the arguments of one layer's forward function: the data and its parameters."""
+    kinds = {n: kind_of(n, i) for i, n in enumerate(names)}
+    for shapes in LAYER_SHAPES:
+        rng = np.random.default_rng(5)
+        yield {n: rng.normal(size=shapes[kinds[n]]) for n in names}
+
+
+def kind_of(name: str, position: int) -> str:
+    low = name.lower()
+    if position == 0:
+        return "x"
+    if re.match(r"w|theta|kernel|filter|f$", low):
+        return "W"
+    if re.match(r"b(?!eta)", low):
+        return "b"
+    if re.match(r"gamma|beta|scale|shift", low):
+        return "vector"
+    return "x"
+
+
+LAYER_SHAPES: tuple[dict[str, tuple[int, ...]], ...] = (
+    {"x": (6, 4), "W": (4, 5), "b": (5,), "vector": (4,)},
+    {"x": (4, 6), "W": (5, 4), "b": (5, 1), "vector": (4, 1)},
+    {"x": (6, 4), "W": (4, 5), "b": (1, 5), "vector": (1, 4)},
+    {"x": (2, 3, 6, 6), "W": (4, 3, 3, 3), "b": (4,), "vector": (3,)},
+    {"x": (2, 6, 6, 3), "W": (3, 3, 3, 4), "b": (1, 1, 1, 4), "vector": (3,)},
+    {"x": (6, 6), "W": (3, 3), "b": (), "vector": (6,)},
+    {"x": (4,), "W": (5, 4), "b": (5,), "vector": (4,)},
+)
+
+
+def settings(function: Any, name: str) -> list[Any]:
+    """Values for an argument that is not an array: what the code compares it with, or a dictionary
+    of what it looks up in it."""
+    tree = source_tree(function)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    if words := compared_with(nodes, name):
+        return words
+    found: dict[str, Any] = {}
+    for node in nodes:
+        looked_up = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+        if looked_up and isinstance(node.value, ast.Name) and node.value.id == name:  # type: ignore
+            key = node.slice.value  # type: ignore[attr-defined]
+            holders = [
+                t.id
+                for a in nodes
+                if isinstance(a, ast.Assign) and a.value is node
+                for t in a.targets
+                if isinstance(t, ast.Name)
+            ]
+            words = [w for h in holders for w in compared_with(nodes, h)]
+            small = 2 if re.search("height|width|size|pool", str(key)) else 1
+            found[key] = words[0] if words else 0.8 if re.match("p$|keep", str(key)) else small
+    return [found] if found else []
+
+
+def compared_with(nodes: list[ast.AST], name: str) -> list[Any]:
+    """The texts that a name is compared with: activation == "relu"."""
+    return [
+        c.value
+        for n in nodes
+        if isinstance(n, ast.Compare) and isinstance(n.left, ast.Name) and n.left.id == name
+        for c in n.comparators
+        if isinstance(c, ast.Constant) and isinstance(c.value, str)
+    ]
