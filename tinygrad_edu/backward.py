@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from heapq import heappop, heappush
+from functools import lru_cache
+from heapq import heappop, heappush, heappushpop
 from typing import Any
 
 import numpy as np
 
 from tinygrad_edu.mode import mode
-from tinygrad_edu.tensor import Tensor, as_it_was
+from tinygrad_edu.tensor import KEEP, Tensor, as_it_was
 
 PLAIN = frozenset(
     (float, int, bool)
 )  # Python numbers never widen a dtype, so they stay as they are
 Vjp = Callable[..., Any]
 Pending = list[tuple[int, Tensor]]
-Pull = Callable[[Tensor, Any, Pending], None]
+# returns the input that has its first gradient now, for the walk to go on with; or leaves it pending
+Pull = Callable[[Tensor, Any, Pending], Tensor | None]
 
 _walking = threading.RLock()
 _depth = 0
@@ -50,21 +52,27 @@ def walk(
             )
         _depth = 1
         root._gradient = gradient
-        pending = [(root._order, root)]
+        pending: Pending = []
+        node: Tensor | None = root
         try:
-            while pending:
-                node = heappop(pending)[1]
+            while node is not None:
                 g = node._gradient
-                node._gradient = None
+                node._gradient = following = None
                 if node._pull is None:
                     yield node, g
-                    continue
-                if node._grad is not None or (wanted and node in wanted):
-                    yield node, g
-                if read is None:
-                    node._pull(node, g, pending)
                 else:
-                    pull(node, pending, *read(node, g))
+                    if node._grad is not None or (wanted and node in wanted):
+                        yield node, g
+                    if read is None:
+                        following = node._pull(node, g, pending)
+                    else:
+                        pull(node, pending, *read(node, g))
+                if following is None:
+                    node = heappop(pending)[1] if pending else None
+                elif pending and pending[0][0] < following._order:
+                    node = heappushpop(pending, (following._order, following))[1]
+                else:
+                    node = following
         finally:
             _depth = 0
             for _, node in pending:
@@ -100,56 +108,75 @@ def pull_numbers(node: Tensor, g: Any, pending: Pending) -> None:
 
 
 # ``pull`` for arrays once more, spelled out for operations that are computed entry by entry, on one
-# Tensor, on a Tensor and a Python number, and for any on two Tensors: the hot path of ``backward()``.
+# Tensor, on a Tensor and a Python number, and for any on two Tensors or on one and parameters: the
+# hot path of ``backward()``.
+
+
+def pull_first(vjp: Vjp) -> Pull:
+    def pull(node: Tensor, g: Any, pending: Pending) -> Tensor | None:
+        x, *parameters = node._inputs
+        if x._order < node._order:
+            x = as_it_was(x, node)
+        data = x._data
+        gx = vjp(g, node._data, data, *parameters)
+        if gx.shape != data.shape or gx.dtype is not data.dtype:
+            gx = fit(gx, x, node)
+        if x._gradient is None:
+            x._gradient = gx
+            return x
+        x._gradient = x._gradient + gx
+        return None
+
+    return pull
 
 
 def pull_one(vjp: Vjp) -> Pull:
-    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+    def pull(node: Tensor, g: Any, pending: Pending) -> Tensor | None:
         (x,) = node._inputs
         if x._order < node._order:
             x = as_it_was(x, node)
         gx = vjp(g, node._data, x._data)
         if x._gradient is None:
             x._gradient = gx
-            heappush(pending, (x._order, x))
-        else:
-            x._gradient = x._gradient + gx
+            return x
+        x._gradient = x._gradient + gx
+        return None
 
     return pull
 
 
 def pull_left(vjp: Vjp) -> Pull:
-    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+    def pull(node: Tensor, g: Any, pending: Pending) -> Tensor | None:
         x, number = node._inputs
         if x._order < node._order:
             x = as_it_was(x, node)
         gx = vjp(g, node._data, x._data, number)
         if x._gradient is None:
             x._gradient = gx
-            heappush(pending, (x._order, x))
-        else:
-            x._gradient = x._gradient + gx
+            return x
+        x._gradient = x._gradient + gx
+        return None
 
     return pull
 
 
 def pull_right(vjp: Vjp) -> Pull:
-    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+    def pull(node: Tensor, g: Any, pending: Pending) -> Tensor | None:
         number, x = node._inputs
         if x._order < node._order:
             x = as_it_was(x, node)
         gx = vjp(g, node._data, number, x._data)
         if x._gradient is None:
             x._gradient = gx
-            heappush(pending, (x._order, x))
-        else:
-            x._gradient = x._gradient + gx
+            return x
+        x._gradient = x._gradient + gx
+        return None
 
     return pull
 
 
 def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
-    def pull(node: Tensor, g: Any, pending: Pending) -> None:
+    def pull(node: Tensor, g: Any, pending: Pending) -> Tensor | None:
         a, b = node._inputs
         if a._order < node._order:
             a = as_it_was(a, node)
@@ -157,15 +184,6 @@ def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
             b = as_it_was(b, node)
         u, v = a._data, b._data
         fits = elementwise and u.shape == v.shape and u.dtype is v.dtype
-        if a._needs:
-            ga = vjp_a(g, node._data, u, v)
-            if not fits and (ga.shape != u.shape or ga.dtype is not u.dtype):
-                ga = fit(ga, a, node)
-            if a._gradient is None:
-                a._gradient = ga
-                heappush(pending, (a._order, a))
-            else:
-                a._gradient = a._gradient + ga
         if b._needs:
             gb = vjp_b(g, node._data, u, v)
             if not fits and (gb.shape != v.shape or gb.dtype is not v.dtype):
@@ -175,26 +193,48 @@ def pull_both(vjp_a: Vjp, vjp_b: Vjp, elementwise: bool) -> Pull:
                 heappush(pending, (b._order, b))
             else:
                 b._gradient = b._gradient + gb
+        if a._needs:
+            ga = vjp_a(g, node._data, u, v)
+            if not fits and (ga.shape != u.shape or ga.dtype is not u.dtype):
+                ga = fit(ga, a, node)
+            if a._gradient is None:
+                a._gradient = ga
+                return a
+            a._gradient = a._gradient + ga
+        return None
 
     return pull
 
 
 def backward(root: Tensor, gradient: Any = None) -> None:
-    """Add the gradient of ``root`` to ``.grad`` of every leaf that it was computed from."""
+    """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
+
+    ``gradient`` is the gradient of what follows, of this tensor's shape; it may be left out
+    for a tensor of one element.
+
+    >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).backward([1.0, 1.0, 10.0])
+    >>> x.grad
+    array([ 2.,  4., 60.])
+    """
     seed = seed_of(root, gradient)
     given = {id(seed)}
     complete = []
     with _walking:
         for tensor, g in walk(root, seed, mode.get().read):
-            if isinstance(g, np.generic):
+            if isinstance(g, np.ndarray):
+                if g.base is not None or id(g) in given:
+                    g = g.copy()  # a view, or what another tensor got too: each owns its own
+            elif isinstance(g, np.generic):
                 g = np.asarray(g)
-            elif isinstance(g, np.ndarray) and (g.base is not None or id(g) in given):
-                g = g.copy()  # a view, or an array that another tensor got too: each owns its own
             given.add(id(g))
             complete.append((tensor, g))
         for tensor, g in complete:  # only now: an error on the way leaves every .grad as it was
-            before = tensor.grad
-            tensor._grad = g if before is None else before + g
+            before = tensor._grad
+            tensor._grad = g if before is None or before is KEEP else before + g
+
+
+Tensor.backward = backward  # type: ignore[attr-defined]
 
 
 def seed_of(root: Tensor, gradient: Any = None) -> Any:
@@ -259,15 +299,20 @@ def fit(gx: Any, x: Tensor, node: Tensor) -> Any:
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes that broadcasting added to ``shape`` or stretched."""
-    added = len(g.shape) - len(shape)
-    if added:
-        if added < 0:
-            raise ValueError(f"{g.shape} has fewer axes than {shape}")
-        g = g.sum(axis=tuple(range(added)))
-    have = g.shape
-    stretched = [i for i in range(len(shape)) if shape[i] == 1 and have[i] != 1]
-    if stretched:
-        g = g.sum(axis=stretched[0] if len(stretched) == 1 else tuple(stretched), keepdims=True)
-    if g.shape != shape:
-        raise ValueError(f"{g.shape} cannot be summed to {shape}")
-    return g
+    added, stretched = summed_axes(g.shape, shape)
+    if added is not None:
+        g = g.sum(axis=added)
+    return g if stretched is None else g.sum(axis=stretched, keepdims=True)
+
+
+@lru_cache(maxsize=1024)
+def summed_axes(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Which axes broadcasting added in front of ``shape``, and which of its own it stretched."""
+    added = len(have) - len(shape)
+    pairs = list(zip(have[max(added, 0) :], shape))
+    if added < 0 or any(n not in (1, m) for m, n in pairs):
+        raise ValueError(f"{have} cannot be summed to {shape}")
+    stretched = [i for i, (m, n) in enumerate(pairs) if m != n]
+    return tuple(range(added)) or None, stretched[0] if len(stretched) == 1 else tuple(
+        stretched
+    ) or None

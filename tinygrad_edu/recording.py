@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_edu.backward import (
     PLAIN,
     pull_both,
+    pull_first,
     pull_left,
     pull_numbers,
     pull_one,
@@ -70,6 +71,7 @@ class Rule:
         self.name = name
         self.forward = forward
         self.vjps: tuple[Any, ...] = tuple(vjps)
+        self.pull = pull_first(vjps[0]) if len(vjps) == 1 and vjps[0] else pull_numbers
         self.symbol = symbol or name
         self.domain = domain
         self.kinks = tuple(kinks)
@@ -136,49 +138,58 @@ def inputs_of(vjps: Sequence[Callable[..., Any] | None]) -> int | None:
 def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     """Compute ``entry`` on ``inputs`` and remember it. Every application comes here, or takes one of
     the two shortcuts below, which do the same for the common case."""
-    needs, age, values, taken = False, -1, [], list(inputs)
+    tensors, needs, vjps, pull = 0, False, entry.vjps, entry.pull
+    values, taken = list(inputs), inputs
     for i, x in enumerate(inputs):
+        if x is None or x.__class__ in PLAIN:
+            continue
         if isinstance(x, Tensor):
             if x.__class__ is View:
                 refuse_stale(x)
-            values.append(x._data)
-            if not x._needs:
-                age = max(age, x._age)
-            else:
-                age = max(age, 0)
-                needs = needs or (i < len(entry.vjps) and entry.vjps[i] is not None)
-            continue
-        if hasattr(x, "_symbolic"):
+            if x._needs and i < len(vjps) and vjps[i] is not None:
+                needs = True
+            if i:
+                pull = pull_numbers
+            tensors += 1
+            values[i] = x._data
+        elif hasattr(x, "_symbolic"):
             return x._symbolic(entry, inputs)
-        if i < len(entry.vjps) and x.__class__ not in PLAIN:
-            taken[i] = x = array_of(x, f"{entry.name} with a Tensor")
-        values.append(x)
-    if age < 0:  # plain arrays, as in a vjp: nothing to remember
+        elif i < len(vjps):
+            values[i] = array = array_of(x, f"{entry.name} with a Tensor")
+            taken = (*taken[:i], array, *taken[i + 1 :])
+    if not tensors:  # plain arrays, as in a vjp: nothing to remember
         return entry.forward(*inputs)
     try:
         data = entry.forward(*values)
     except Exception as error:
         raise explained(error, entry, inputs) from error
     state = mode.get()
-    out = new(View if shares_memory(data, inputs[0]) and state.records else Tensor)
+    out = new(View if state.records and shares_memory(data, inputs[0]) else Tensor)
     out._data = data
     out._grad = out.name = out._gradient = None
     out._needs = needs and state.records
+    out._rule = entry
+    out._pull = pull
+    out._inputs = tuple(taken)
     out._order = next(clock)
     if not out._needs:
-        # a constant remembers how it was computed too, so that formulas and pictures can say
-        # Z > 0 or 1 - Y; not for ever, or a running average would keep its whole past alive
-        out._age = 1 + age
-        if not state.records or out._age > MEMORY:
-            out._age = 0
-            out._rule = out._pull = out._inputs = None
-            return out
-    out._rule = entry
-    out._pull = pull_numbers
-    out._inputs = tuple(taken)
-    if state.forward is not None:
+        remember(out, state.records)
+    if state.forward is not None and out._rule is not None:
         state.forward(out)
     return out
+
+
+def remember(constant: Tensor, records: bool = True) -> None:
+    """A constant remembers how it was computed too, so that formulas and pictures can say Z > 0 or
+    1 - Y; not for ever, or a running average would keep its whole past alive."""
+    age = 0
+    for x in constant._inputs:
+        if isinstance(x, Tensor) and not x._needs and x._age > age:
+            age = x._age
+    constant._age = age + 1
+    if age >= MEMORY or not records:
+        constant._age = 0
+        constant._rule = constant._pull = constant._inputs = None
 
 
 def one_input(entry: Rule) -> Callable[..., Any]:
@@ -203,7 +214,7 @@ def one_input(entry: Rule) -> Callable[..., Any]:
 
 
 def two_inputs(entry: Rule) -> Callable[..., Any]:
-    """The shortcut for two Tensors, or one and a Python number, where a gradient is required."""
+    """The shortcut for two Tensors, or one and a Python number."""
     forward = entry.forward
     both = pull_both(entry.vjps[0], entry.vjps[1], entry.elementwise)
     left, right = pull_left(entry.vjps[0]), pull_right(entry.vjps[1])
@@ -214,15 +225,16 @@ def two_inputs(entry: Rule) -> Callable[..., Any]:
             return record(entry, (a, b))
         if a.__class__ is Tensor:
             if b.__class__ is Tensor:
-                if not (a._needs or b._needs):
-                    return record(entry, (a, b))
                 x, y, pull = a._data, b._data, both
-            elif a._needs and b.__class__ in numbers:
+                needs = a._needs or b._needs
+            elif b.__class__ in numbers:
                 x, y, pull = a._data, b, left
+                needs = a._needs
             else:
                 return record(entry, (a, b))
-        elif a.__class__ in numbers and b.__class__ is Tensor and b._needs:
+        elif a.__class__ in numbers and b.__class__ is Tensor:
             x, y, pull = a, b._data, right
+            needs = b._needs
         else:
             return record(entry, (a, b))
         try:
@@ -232,11 +244,13 @@ def two_inputs(entry: Rule) -> Callable[..., Any]:
         out = new(Tensor)
         out._data = data
         out._grad = out.name = out._gradient = None
-        out._needs = True
+        out._needs = needs
         out._rule = entry
         out._pull = pull
         out._inputs = (a, b)
         out._order = next(clock)
+        if not needs:
+            remember(out)
         return out
 
     return operation

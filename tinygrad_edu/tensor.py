@@ -60,14 +60,16 @@ class Tensor:
     _needs: bool
     name: str | None
     _rule: Rule | None
-    _pull: Callable[..., None] | None
+    _pull: Callable[..., Tensor | None] | None
     _inputs: Any
     _order: int
     _gradient: Any
     _age: int
     _where: str
 
-    if TYPE_CHECKING:  # operators and NumPy's methods come with their rules
+    if (
+        TYPE_CHECKING
+    ):  # operators and NumPy's methods come with their rules, backward() with the walk
 
         def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Tensor: ...
@@ -95,13 +97,15 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The values. Assigning (``W.data -= step``) is for leaves, between two recordings."""
-        if isinstance(self._data, np.generic):
-            self._data = np.asarray(self._data)
-        return self._data
+        data = self._data
+        if isinstance(data, np.generic):
+            data = self._data = np.asarray(data)
+        return data
 
     @data.setter
     def data(self, new: Any) -> None:
-        self._refuse_if_computed("its data cannot be replaced")
+        if self._rule is not None:
+            self._refuse_if_computed("its data cannot be replaced")
         old = self._data
         if new is not old:  # in place, W.data -= step, it is the same array
             new = array_of(new, f"{self.describe()}.data")
@@ -247,21 +251,6 @@ class Tensor:
 
     # --- gradients -----------------------------------------------------------------------------
 
-    def backward(self, gradient: Any = None) -> None:
-        """Add the gradient of this tensor to ``.grad`` of every leaf that it was computed from.
-
-        ``gradient`` is the gradient of what follows, of this tensor's shape; it may be left out
-        for a tensor of one element.
-
-        >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
-        >>> (x * x).backward([1.0, 1.0, 10.0])
-        >>> x.grad
-        array([ 2.,  4., 60.])
-        """
-        from tinygrad_edu.backward import backward  # which knows Tensors
-
-        backward(self, gradient)
-
     def zero_grad(self) -> None:
         """Forget the accumulated gradient."""
         if self._grad is not None:
@@ -279,30 +268,29 @@ class Tensor:
             operation = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
             if operation is not None and not options:
                 return operation(*inputs)
+            function = ufunc
         else:
             operation = UFUNC_METHODS.get((ufunc, method))
-        name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+            function = getattr(ufunc, method)
         if operation is None:
-            raise missing_rule(name)
-        if options.get("out") is not None:
+            raise missing_rule(function)
+        if options.pop("out", None) is not None:
+            name = name_of(function)
             raise TypeError(
                 f"{name} cannot write a Tensor's result into out= (nor can array += tensor), the "
                 f"gradient would be lost: write result = {name}(...) or a = a + b instead."
             )
-        options.pop("out", None)
-        return called(operation, name, inputs, options)
+        return called(operation, function, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         operation = FUNCTIONS.get(function)
-        module = function.__module__.replace("numpy", "np", 1) if function.__module__ else "np"
-        name = f"{module}.{function.__name__}"
         if operation is None:
-            raise missing_rule(name)
+            raise missing_rule(function)
         in_order, names = signatures(operation, function)
         if len(args) > in_order or (kwargs and names.keys() & kwargs.keys()):
             args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
             kwargs = {names.get(key, key): value for key, value in kwargs.items()}
-        return called(operation, name, args, kwargs, function)
+        return called(operation, function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         refuse_stale(self)
@@ -455,11 +443,24 @@ def array_of(data: Any, what: str, copy: bool | None = None) -> Any:
     return array
 
 
-def missing_rule(name: str) -> TypeError:
+def name_of(function: Any) -> str:
+    """A function of NumPy as users write it.
+
+    >>> name_of(np.exp), name_of(np.add.reduce), name_of(np.linalg.norm)
+    ('np.exp', 'np.add.reduce', 'np.linalg.norm')
+    """
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, np.ufunc):
+        return f"np.{owner.__name__}.{function.__name__}"
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
+
+
+def missing_rule(function: Any) -> TypeError:
     return TypeError(
-        f"{name} has no rule for Tensors, so its gradient would be lost: write it with functions "
-        "that have one (tinygrad_edu.rules lists them), define it with tg.rule, or pass t.detach() "
-        "where no gradient is needed."
+        f"{name_of(function)} has no rule for Tensors, so its gradient would be lost: write it with "
+        "functions that have one (tinygrad_edu.rules lists them), define it with tg.rule, or pass "
+        "t.detach() where no gradient is needed."
     )
 
 
@@ -496,11 +497,9 @@ def signatures(operation: Any, function: Any) -> tuple[float, dict[str, str]]:
     return same, names
 
 
-def called(
-    operation: Callable[..., Any], name: str, args: Any, kwargs: Any, function: Any = None
-) -> Any:
-    """``operation(*args, **kwargs)``; an argument that it does not take is called as in NumPy, and
-    left out where it is what NumPy's ``function`` takes anyway."""
+def called(operation: Callable[..., Any], function: Any, args: Any, kwargs: Any) -> Any:
+    """``operation(*args, **kwargs)`` for NumPy's ``function``; an argument that the operation does
+    not take is left out where it is what ``function`` takes anyway."""
     try:
         return operation(*args, **kwargs)
     except TypeError as error:
@@ -508,11 +507,10 @@ def called(
         if "unexpected keyword argument" not in said:
             raise
         unknown = said.rsplit("'", 2)[1]
-        defaults = DEFAULTS if function is None else parameters(function)
-        if kwargs.get(unknown, error) is defaults.get(unknown):
+        if kwargs.get(unknown, error) is (parameters(function) or DEFAULTS).get(unknown):
             rest = {key: value for key, value in kwargs.items() if key != unknown}
-            return called(operation, name, args, rest, function)
+            return called(operation, function, args, rest)
         raise TypeError(
-            f"{name} with {unknown}= is not supported on Tensors: leave {unknown}= out, or pass "
-            "t.detach() where no gradient is needed."
+            f"{name_of(function)} with {unknown}= is not supported on Tensors: leave {unknown}= out, "
+            "or pass t.detach() where no gradient is needed."
         ) from None
