@@ -88,7 +88,7 @@ def _answered_by_numpy(function: Callable[..., Any]) -> None:
         if needed(args) or needed(kwargs.values()):
             for part in result if isinstance(result, tuple) else (result,):
                 if isinstance(part, np.ndarray | np.generic) and part.dtype.kind == "f":
-                    raise missing_rule(f"np.{function.__name__}")
+                    raise missing_rule(function)
         return result
 
     means(function)(answer)
