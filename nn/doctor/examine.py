@@ -389,7 +389,12 @@ class Examination:
 
     def describe_conventions(self, trial: Trial) -> None:
         report = self.report
-        if trial.common is not None:
+        if trial.common is not None and trial.common.number < 0 and self.subject.descends:
+            for row in report.rows:
+                row.verdict = WRONG
+            says = "the step goes up the gradient: the cost grows"
+            report.causes.append(Cause("step", "sign of the update", says, fix="use -="))
+        elif trial.common is not None:
             c = trial.common
             text = (
                 "all gradients have the wrong sign in common: right if they are added instead of "

@@ -7,7 +7,7 @@ import copy
 import inspect
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import FunctionType
@@ -33,6 +33,7 @@ from nn.doctor.forms import (
 )
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.load import Room, load
+from nn.doctor.loops import Site, TrainingStep, sites, surroundings
 from nn.doctor.naming import (
     CannotExamine,
     Unbound,
@@ -43,14 +44,14 @@ from nn.doctor.naming import (
     source_tree,
     walk_own,
 )
-from nn.doctor.report import Report
+from nn.doctor.report import GOOD, Report
 from nn.doctor.sandbox import attempt, limited, quiet
-from nn.doctor.subject import ObjectSubject, Subject, parameters_in
+from nn.doctor.subject import RATE, ObjectSubject, Subject, parameters_in
 
 Function = Callable[..., Any]
 IS = {
     "forward": re.compile(
-        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|^(model|net|network)$",
+        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|query|^(model|net|network)$",
         re.I,
     ),
     "backward": re.compile(r"back|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
@@ -59,7 +60,7 @@ IS = {
     "step": re.compile(r"step|update|sgd|learn|optimi[sz]e|train|descent|fit", re.I),
     "init": re.compile(r"init", re.I),
 }
-NOT = re.compile(r"check|numer|to_vector|to_dict|plot|test|train|descent|load|print|verify", re.I)
+NOT = re.compile(r"check|numer|to_vector|to_dict|plot|test|train|de?s?cent|load|print|verify", re.I)
 SLOPE = re.compile(
     r"_?(prime|deriv(ative)?|backward|backwards|bwd|grad(ient)?|back|der|dash|delta)$"
     r"|^(d|grad|gradient|deriv|derivative|der)_(of_)?",
@@ -155,6 +156,7 @@ class Finder:
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
         self.used: set[str] = set()
+        self.right: set[str] = set()  # parts of a backward pass that is right as a whole
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f) for n, f in self.functions.items()}
         # m, counted at the top of a notebook from data that are not loaded
@@ -182,6 +184,8 @@ class Finder:
             yield from self.updates()
         if chosen is None or chosen not in self.functions:
             yield from self.objects()
+        if chosen is None:
+            yield from self.training_steps()
         yield from self.pairs()
 
     # --- functions
@@ -195,8 +199,16 @@ class Finder:
             names = [n for n in names if not IS["backward"].search(n) and not SLOPE.search(n)]
         if role in ("forward", "backward"):
             names = [n for n in names if not is_activation(n)]
+        names = [n for n in names if not self.drives(n, names)]
         inner = {c for n in names for c in self.reached(n)}
         return [n for n in names if n not in inner] or names
+
+    def drives(self, name: str, others: list[str]) -> bool:
+        """Whether this function trains: it calls a forward pass and a backward pass."""
+        called = self.reached(name)
+        ahead = any(IS["forward"].search(c) and not IS["backward"].search(c) for c in called)
+        back = any(IS["backward"].search(c) and not is_activation(c) for c in called)
+        return ahead and back and any(c in others for c in called)
 
     def reached(self, name: str) -> set[str]:
         found: set[str] = set()
@@ -207,6 +219,41 @@ class Finder:
                     found.add(c)
                     stack.append(c)
         return found
+
+    def training_steps(self) -> Iterator[Report]:
+        """Loops that compute the gradients and update the parameters in their own lines."""
+        for site in sites(self.room.statements):
+            owner = site.owner.name if site.owner is not None else ""
+            if site.kind is None and owner in self.used:
+                continue
+            report = self.best(site.title, self.step_subjects(site))
+            if report.status != 2 and site.kind is None:
+                self.take(owner)
+            yield report
+
+    def step_subjects(self, site: Site) -> Iterator[Subject]:
+        """The step with the data of the file, or with invented ones where they are not loaded."""
+        names = self.room.names
+        kind = names.get(site.kind or "")
+        owner: Any = None
+        if site.owner is not None:
+            holder_of_it = kind if kind is not None else self.room
+            owner = getattr(holder_of_it, site.owner.name, names.get(site.owner.name))
+        for holder in list(self.made(kind)) if isinstance(kind, type) else [None]:
+            n_xs, n_ys = ends_of(parameters_in(holder))
+            kinds = [(c, x, y) for c in (False, True) for x in (*n_xs, 2, 3) for y in n_ys]
+            for columns, n_x, n_y in kinds:
+                for X in invent.inputs(n_x, 6, columns, flat=False):
+                    for Y in invent.targets(n_y, X, columns):
+                        data = {"X": X, "Y": Y, "m": 6, "lr": RATE}
+                        given = {} if holder is None else {"self": holder}
+                        given |= arguments(owner, [n_x, 5, n_y], data)
+                        room = surroundings(site, names, given, data)
+                        subject = TrainingStep(site, room, str(self.room.path))
+                        if subject.params and subject.Y is not None:
+                            yield subject
+                        if not any(v is X or v is Y for v in room.values()):
+                            return  # it has its own data
 
     def take(self, *names: str | None) -> None:
         """These functions, and those that they call, are examined."""
@@ -226,6 +273,8 @@ class Finder:
             report, f, c = self.network(b, nearest(b, forwards), nearest(b, costs))
             if report.status != 2:
                 self.take(f, c, b)
+            if report.ok:
+                self.right |= self.reached(b)
             yield report
 
     def network(
@@ -253,8 +302,17 @@ class Finder:
 
     def function_subjects(self, f: str | None, c: str | None, b: str) -> Iterator[Subject]:
         forward, cost, backward = (self.functions.get(n or "") for n in (f, c, b))
-        for params, X, Y in self.data([g for g in (forward, backward, cost) if g is not None]):
-            yield Subject(params, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA)
+        functions = [g for g in (forward, backward, cost) if g is not None]
+        extra = self.extra(functions)
+        for params, X, Y in self.data(functions):
+            yield Subject(params, X, Y, forward=forward, cost=cost, backward=backward, extra=extra)
+
+    def extra(self, functions: list[Function]) -> dict[str, Any]:
+        """Arguments that are neither data nor parameters; also constants of the file of that name."""
+        names = {p for f in functions for p in inspect.signature(f).parameters} - set(EXTRA)
+        own = {n: self.room.names.get(n) for n in names}
+        kinds = (list, tuple, dict, str, FunctionType)
+        return EXTRA | {n: v for n, v in own.items() if isinstance(v, kinds)}
 
     def loss_and_gradient(self) -> Iterator[Report]:
         for name, function in self.functions.items():
@@ -267,8 +325,10 @@ class Finder:
                 yield report
 
     def best(self, title: str, subjects: Iterable[Subject]) -> Report:
-        """The examination with the first invented data that the code runs on."""
+        """The examination with the kind of data that the code is right on; else with the one that it
+        runs on with the fewest wrong gradients. Data that it stops at were not meant for it."""
         reason = ""
+        runs: list[tuple[int, Examination, list[Trial]]] = []
         stopped: tuple[Examination, list[Trial]] | None = None
         end = time.monotonic() + PATIENCE
         for subject in subjects:
@@ -279,28 +339,41 @@ class Finder:
             try:
                 with np.errstate(all="ignore"):
                     trials = examination.trials()
-                    if trials and all_used(trials[0]):
-                        if trials[0].failure is None:
-                            examination.judge(trials)
-                            if stopped is not None and shapes(subject) != shapes(
-                                stopped[0].subject
-                            ):
-                                examination.report.notes.append(stops_for(*stopped))
-                            return examination.report
-                        stopped = stopped or (examination, trials)
             except CannotExamine as error:
                 if isinstance(error, Unbound) or "time limit" in str(error):
                     return Report(title, problem=f"{error}.")
                 reason = reason or f"{error}."
+                continue
             except Exception as error:  # one part that the doctor cannot do does not end the others
                 where = f"{type(error).__name__}: {error}"
                 return Report(title, problem=f"the doctor itself failed here ({where}).")
             reason = reason or examination.stop
-        if stopped is not None:
-            with np.errstate(all="ignore"):
-                stopped[0].judge(stopped[1])
-            return stopped[0].report
-        return Report(title, problem=reason or "it does not run on any of the usual kinds of data.")
+            if not trials or not all_used(trials[0]):
+                continue
+            if trials[0].failure is not None:
+                stopped = stopped or (examination, trials)
+                continue
+            wrong = sum(not t.right for t in trials) + sum(
+                v.verdict not in GOOD for t in trials for v in (t.verdicts or {}).values()
+            )
+            runs.append((wrong, examination, trials))
+            if not wrong:
+                break
+        if not runs and stopped is None:
+            why = "it does not run on any of the usual kinds of data."
+            return Report(title, problem=reason or why)
+        _, examination, trials = min(runs, key=lambda run: run[0]) if runs else (0, *stopped)  # type: ignore[misc]
+        if not runs and (absent := missing_name(trials[0])):
+            return Report(title, problem=absent)
+        with np.errstate(all="ignore"):
+            examination.judge(trials)
+        if (
+            runs
+            and stopped is not None
+            and shapes(examination.subject) != shapes(stopped[0].subject)
+        ):
+            examination.report.notes.append(stops_for(*stopped))
+        return examination.report
 
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
         """Parameters, inputs and labels of the usual kinds, invented."""
@@ -444,6 +517,8 @@ class Finder:
         for name, function in self.functions.items():
             if (name in self.used and not is_activation(name)) or chosen not in (None, name):
                 continue
+            if name in self.right:
+                continue
             slope = SLOPE.search(name) or re.match(r"d[_A-Z]|d.$|d(?=sigm|tanh|relu|soft)", name)
             stem = SLOPE.sub("", name).strip("_") if SLOPE.search(name) else name[1:].strip("_")
             if not slope or not stem or "linear" in stem:
@@ -501,9 +576,11 @@ class Finder:
                     name, self.object_subjects(list(self.made(kind)), None, together[0])
                 )
                 continue
-            backward = self.chosen["backward"] or first_method(kind, BACKWARD, own=True)
-            forward = self.chosen["forward"] or first_method(kind, FORWARD, own=True)
+            backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
+            forward = self.chosen["forward"] or method_of(kind, FORWARD, "forward")
             step = first_method(kind, STEPS, own=True)
+            if step is not None and has_loop(getattr(kind, step)):
+                step = None  # a step of its loop is taken out
             if forward is None or (backward is None and step is None):
                 continue
             if not hasattr(kind, forward) or not hasattr(kind, backward or str(step)):
@@ -542,7 +619,7 @@ class Finder:
         for holder in made:
             if not parameters_in(holder):
                 continue
-            cost: Any = first_method(type(holder), COST, own=True)
+            cost: Any = method_of(type(holder), COST, "cost")
             if cost is None:
                 names = self.of_role("cost")
                 cost = self.functions[names[0]] if names else None
@@ -667,6 +744,17 @@ def shapes(subject: Subject) -> str:
     return ", ".join(f"{k} {np.shape(v)}" for k, v in subject.params.items())
 
 
+def missing_name(trial: Trial) -> str:
+    """A global that the file does not define: its data, as a rule, which are not loaded."""
+    failure = trial.failure
+    if failure is None or type(failure.error) is not NameError:
+        return ""
+    return (
+        f"{failure.function} uses the global {failure.error.name}, which is not defined where only "
+        "imports, definitions and constants are executed."
+    )
+
+
 def stops_for(examination: Examination, trials: list[Trial]) -> str:
     failure = trials[0].failure
     assert failure is not None
@@ -691,6 +779,23 @@ def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     first = matrices[0] if matrices else ()
     last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
     return list(dict.fromkeys([4, *first])), list(dict.fromkeys([*last, 3, 1]))
+
+
+def method_of(kind: type, names: Sequence[str], role: str) -> str | None:
+    """The method with one of these names, or one that is called alike."""
+    found = first_method(kind, names, own=True)
+    if found is not None:
+        return found
+    own = [n for n, f in vars(kind).items() if callable(f) and not n.startswith("__")]
+    own = [n for n in own if not is_activation(n) and not NOT.search(n)]
+    slopes = [n for n in own if IS["backward"].search(n) or re.search(r"prime|delta", n, re.I)]
+    alike = [n for n in own if IS[role].search(n) and n not in slopes]
+    return next(iter(slopes if role == "backward" else alike), None)
+
+
+def has_loop(function: Function) -> bool:
+    tree = source_tree(function)
+    return tree is not None and any(isinstance(n, ast.For | ast.While) for n in walk_own(tree))
 
 
 def runs_forward(holder: Any, forward: str, X: Any) -> bool:
@@ -737,6 +842,17 @@ def is_layer(kind: type, forward: str, backward: str) -> bool:
     if not low:
         return bool(f) and len(f) > 1
     return low[0].startswith(("d", "g", "out", "err", "up", "top", "loss_g"))
+
+
+def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the arguments of a function that trains."""
+    if function is None:
+        return {}
+    parameters = inspect.signature(function).parameters.values()
+    known = {p.name: p.default for p in parameters if p.default is not p.empty}
+    known |= next(invent.initial_calls(function, dims), {})
+    own = {p.name: data.get(str(role_of(p.name))) for p in parameters}
+    return known | {k: v for k, v in own.items() if v is not None}
 
 
 def called_in(function: Function) -> set[str]:

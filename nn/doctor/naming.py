@@ -69,9 +69,14 @@ def source_tree(function: Callable[..., Any]) -> ast.AST | None:
     return tree_of(code) if code is not None else None
 
 
+TREES: dict[CodeType, ast.AST] = {}  # of code that stands in no file as it was compiled
+
+
 @lru_cache(512)
 def tree_of(code: CodeType) -> ast.AST | None:
     """The parsed definition that was compiled to this code."""
+    if code in TREES:
+        return TREES[code]
     try:
         lines, start = inspect.getsourcelines(code)
         tree = ast.parse(textwrap.dedent("".join(lines)))

@@ -69,6 +69,10 @@ def by_autodiff(subject: Subject, probe: Probe, expected: float) -> tuple[Truth 
     """Run 1: Tensors through the learner's own forward and cost."""
     tensors = {k: Tensor(v, requires_grad=True) for k, v in probe.params.items()}
     result, failure = attempt(lambda: subject.truth(dict(tensors), copy(probe.X), copy(probe.Y)))
+    if failure is not None and isinstance(probe.X, np.ndarray):  # X.dot(W) knows only arrays
+        X = Tensor(probe.X)
+        again = attempt(lambda: subject.truth(dict(tensors), X, copy(probe.Y)))
+        result, failure = again if again[1] is None else (result, failure)
     if failure is None:
         loss, output = result
         if isinstance(loss, Tensor) and loss.requires_grad and loss.size == 1:

@@ -57,6 +57,8 @@ class Run:
 class Subject:
     """Functions over parameters: forward, cost and backward, or one that gives cost and gradients."""
 
+    descends = False  # whether the parameters were changed by a step down the gradient
+
     def __init__(
         self,
         params: Any,
@@ -122,6 +124,7 @@ class Subject:
         if self.forward is not None:
             result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
             take_result(result, self.forward, roles, pool, values)
+            self.complete(roles)
             self.last_output = roles.get("output")
         if self.cost is None:
             return None
@@ -130,6 +133,9 @@ class Subject:
         loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output"))
         roles["cost"] = loss = loss_in(loss)
         return loss
+
+    def complete(self, roles: dict[str, Any]) -> None:
+        """What forward gives in another way than by returning it."""
 
     def runs_forward_itself(self, function: Callable[..., Any]) -> bool:
         """Also by calling the cost."""
@@ -297,6 +303,13 @@ class ObjectSubject(Subject):
         )
         methods = [getattr(type(holder), n) for n in (backward, both) if n is not None]
         self.learning_rate = rate or rate_of(methods) or self.learning_rate
+
+    def complete(self, roles: dict[str, Any]) -> None:
+        """The output that forward keeps in the object."""
+        if "output" not in roles:
+            kept = [v for k, v in vars(roles["params"]).items() if role_of(k) == "output"]
+            if arrays := [v for v in kept if is_arraylike(v)]:
+                roles["output"] = arrays[-1]
 
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         roles = super().start(values, X, Y)
