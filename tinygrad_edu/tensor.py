@@ -286,10 +286,11 @@ class Tensor:
         operation = FUNCTIONS.get(function)
         if operation is None:
             raise missing_rule(function)
-        in_order, names = signatures(operation, function)
-        if len(args) > in_order or (kwargs and names.keys() & kwargs.keys()):
-            args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
-            kwargs = {names.get(key, key): value for key, value in kwargs.items()}
+        if kwargs or len(args) > 1:
+            in_order, names = signatures(operation, function)
+            if len(args) > in_order or names.keys() & kwargs.keys():
+                args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
+                kwargs = {names.get(key, key): value for key, value in kwargs.items()}
         return called(operation, function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

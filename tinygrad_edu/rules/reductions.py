@@ -52,7 +52,7 @@ _sum = rule(
 )
 _mean = rule(
     "mean",
-    lambda x, axis, keepdims: _mean_of(x, axis, keepdims),
+    _mean_of,
     lambda g, out, x, axis, keepdims: broadcast_to(
         kept(g, x, axis, keepdims) / count(x, axis), x.shape
     ),
