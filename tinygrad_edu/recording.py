@@ -26,6 +26,7 @@ from tinygrad_edu.tensor import (
     View,
     array_of,
     clock,
+    missing_rule,
     refuse_stale,
     shares_memory,
 )
@@ -146,8 +147,10 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
         if isinstance(x, Tensor):
             if x.__class__ is View:
                 refuse_stale(x)
-            if x._needs and i < len(vjps) and vjps[i] is not None:
-                needs = True
+            if x._needs and i < len(vjps):
+                needs = needs or vjps[i] is not None
+            elif x._needs and vjps:
+                raise missing_rule(f"{entry.name} by its argument number {i + 1}")
             if i:
                 pull = pull_numbers
             tensors += 1

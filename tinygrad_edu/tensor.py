@@ -18,7 +18,7 @@ clock = count(-1, -1)  # ticks downwards: the youngest tensor is the smallest, a
 KEEP = object()  # in place of the gradient of a tensor that was told to retain it
 
 # What NumPy's functions mean for Tensors; the modules of rules/ fill these in.
-UFUNCS: dict[np.ufunc | str, Callable[..., Any]] = {}
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 UFUNC_METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
@@ -265,7 +265,7 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "__call__":
-            operation = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
+            operation = UFUNCS.get(ufunc) or of_scipy(ufunc)
             if operation is not None and not options:
                 return operation(*inputs)
             function = ufunc
@@ -444,6 +444,16 @@ def array_of(data: Any, what: str, copy: bool | None = None) -> Any:
     return array
 
 
+def of_scipy(ufunc: np.ufunc) -> Callable[..., Any] | None:
+    """The rule of a ufunc of SciPy: they are loaded when a Tensor meets the first of them."""
+    if getattr(np, ufunc.__name__, None) is not ufunc:
+        try:
+            import tinygrad_edu.rules.special  # noqa: F401
+        except ImportError:
+            return None
+    return UFUNCS.get(ufunc)
+
+
 def name_of(function: Any) -> str:
     """A function of NumPy as users write it.
 
@@ -452,14 +462,17 @@ def name_of(function: Any) -> str:
     """
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
-        return f"np.{owner.__name__}.{function.__name__}"
+        return f"{name_of(owner)}.{function.__name__}"
+    if isinstance(function, np.ufunc):
+        return "np." * hasattr(np, function.__name__) + function.__name__
     module = getattr(function, "__module__", None) or "numpy"
     return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
 
 
 def missing_rule(function: Any) -> TypeError:
+    what = function if isinstance(function, str) else name_of(function)
     return TypeError(
-        f"{name_of(function)} has no rule for Tensors, so its gradient would be lost: write it with "
+        f"{what} has no rule for Tensors, so its gradient would be lost: write it with "
         "functions that have one (tinygrad_edu.rules lists them), define it with tg.rule, or pass "
         "t.detach() where no gradient is needed."
     )
