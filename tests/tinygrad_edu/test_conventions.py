@@ -422,13 +422,17 @@ def test_dropout_keeps_the_expected_value() -> None:
 def test_scipys_functions_work_on_tensors() -> None:
     special = pytest.importorskip("scipy.special", reason="needs SciPy")
     at = np.array([0.1, 0.4, 0.9])
-    for name in ("expit", "logit", "log_expit", "erf"):
+    for name in ("expit", "logit", "log_expit", "erf", "entr", "i0", "psi"):
         f, x = getattr(special, name), leaf(at)
         out = f(x)
         np.testing.assert_allclose(out.detach().data, f(at), rtol=1e-14)
         out.sum().backward()
         np.testing.assert_allclose(x.grad, (f(at + 1e-6) - f(at - 1e-6)) / 2e-6, rtol=1e-8)
     np.testing.assert_allclose(special.xlogy(leaf(at), at).detach().data, special.xlogy(at, at))
+    with pytest.raises(TypeError, match=r"jv by its argument number 2 has no rule"):
+        special.jv(leaf(at), at)
+    with pytest.raises(TypeError, match=r"^wofz has no rule"):
+        special.wofz(leaf(at))
 
 
 def test_gelu_names_its_forms() -> None:

@@ -212,7 +212,8 @@ def verdict(name: str, f: Any, arguments: Any, values: list[Any], which: Any) ->
     for i in which:
         slope, gradient = differences(f, arguments, values, i), tensors[i].grad
         gradient = np.zeros(slope.shape) if gradient is None else gradient
-        if finite(slope) and not np.allclose(gradient, slope, rtol=1e-6, atol=1e-6):
+        rounding = 1e-10 * abs(float(total(expected)))
+        if finite(slope) and not np.allclose(gradient, slope, rtol=1e-6, atol=1e-6 + rounding):
             return f"the gradient of argument {i} is {gradient}, not {slope}"
     return ""
 
@@ -246,8 +247,8 @@ def test_most_functions_are_reached_and_have_a_gradient() -> None:
                 answered.add(name)
                 break
     numpys = [name for name in reached if name.startswith("numpy")]
-    assert len(numpys) >= 450
-    assert len(answered & set(numpys)) >= 300
+    assert len(numpys) >= 515
+    assert len(answered & set(numpys)) >= 380
 
 
 def test_mistakes_would_be_seen() -> None:

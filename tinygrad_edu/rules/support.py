@@ -19,15 +19,14 @@ def means(
 ) -> Callable[[Operation], Operation]:
     """Decorator: ``functions`` of NumPy, the ``method`` and the ``operator`` mean this operation.
 
-    A ufunc's method, such as ``np.add.reduce``, is given as ``(np.add, "reduce")``; a ufunc of
-    another library by its name, which saves importing that library.
+    A ufunc's method, such as ``np.add.reduce``, is given as ``(np.add, "reduce")``.
     """
 
     def enter(operation: Operation) -> Operation:
         for function in functions:
             if isinstance(function, tuple):
                 UFUNC_METHODS[function] = operation
-            elif isinstance(function, np.ufunc | str):
+            elif isinstance(function, np.ufunc):
                 UFUNCS[function] = operation
             else:
                 FUNCTIONS[function] = operation
