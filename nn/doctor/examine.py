@@ -39,6 +39,16 @@ from nn.doctor.subject import Run, Subject, batch_of
 from nn.doctor.twin import Factor, Twin
 
 ENOUGH = 1e-6  # a larger relative error is wrong
+HOPELESS = (
+    TooLong,
+    SystemExit,
+    EOFError,
+    OSError,
+    ImportError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+)
 
 
 @dataclass
@@ -171,6 +181,12 @@ class Examination:
                 return None
             runs.append(run)
             if truth is not None:
+                if run.failure is None and differs_much(run.loss, truth.loss):
+                    raise CannotExamine(
+                        "the cost of the same numbers is another one at each run (random numbers "
+                        "without a seed, or something kept from the run before), so there is no "
+                        "gradient to compare with"
+                    )
                 truths.append(truth)
         trial = Trial(e, runs, truths)
         if not truths:
@@ -188,11 +204,12 @@ class Examination:
         return None
 
     def stop_for_good(self, failure: Failure | None, stage: str) -> None:
-        """No other numbers help where an argument is unknown or the code does not end."""
-        if failure is not None and isinstance(failure.error, Unbound):
+        """No other numbers help where an argument is unknown, or where the code does not end, asks
+        for something that is not here or is not written yet."""
+        if failure is not None and isinstance(failure.error, CannotExamine):
             raise failure.error
-        if failure is not None and isinstance(failure.error, TooLong):
-            raise CannotExamine(f"{stage}: {failure.sentence}")
+        if failure is not None and isinstance(failure.error, HOPELESS):
+            raise CannotExamine(f"{stage} failed, {failure.sentence}")
 
     def infer_cost(self, trial: Trial) -> None:
         """Without a cost function: the usual costs, and the one that the gradients fit best."""
@@ -498,7 +515,39 @@ class Examination:
     # --- causes
 
     def diagnose(self, wrong: list[Trial], failed: list[Trial]) -> None:
-        """Explain the numbers by mistakes, on the experiment where that works best."""
+        """Explain the numbers by mistakes; what is nan or missing is said as it is."""
+        trial = next((t for t in wrong if has(t, NAN)), None)
+        if trial is not None and self.first_nan(trial):
+            return
+        self.explain(wrong, failed)
+        if not self.report.causes and has(wrong[0], MISSING):
+            self.missing(wrong[0])
+
+    def first_nan(self, trial: Trial) -> bool:
+        """The first line of backward that makes nan or infinity of finite numbers."""
+        if not all(np.all(np.isfinite(e.value)) for e in trial.runs[0].seen):
+            return False
+        for e in trial.runs[0].events:
+            if e.value.dtype.kind == "f" and not np.all(np.isfinite(e.value)):
+                self.report.rows = list((trial.verdicts or {}).values())
+                what = "nan" if np.isnan(e.value).any() else "infinite"
+                says = f"{e.name} is the first to be {what}: all that forward gave is finite"
+                cause = Cause(e.name, "nan", says)
+                cause.fix = "look for 0 / 0, log of 0 or of a negative number in this line"
+                put_place(cause, e)
+                self.report.causes.append(cause)
+                return True
+        return False
+
+    def missing(self, trial: Trial) -> None:
+        names = [k for k, v in (trial.verdicts or {}).items() if v.verdict == MISSING]
+        given = ", ".join(k for k in trial.runs[0].gradients) or "nothing"
+        text = f"backward gives no {' and no '.join(names)}; it gives {given}"
+        fix = f"give {', '.join(names)} too"
+        self.report.causes.append(Cause(", ".join(names), "missing", text, fix=fix))
+
+    def explain(self, wrong: list[Trial], failed: list[Trial]) -> None:
+        """On the experiment where that works best."""
         best: tuple[Any, Trial, Explanation] | None = None
         for trial in wrong[:3]:
             twin = self.twin_of(trial)
@@ -840,6 +889,14 @@ def named_on_the_way(events: Sequence[Event], params: Sequence[str]) -> dict[str
 # --- small questions ------------------------------------------------------------------------------
 
 
+def differs_much(a: Any, b: Any) -> bool:
+    """Whether two losses are not the same number."""
+    if a is None or not np.isfinite(b):
+        return False
+    a = float(np.squeeze(np.asarray(a)))
+    return not np.isclose(a, b, rtol=1e-6, atol=1e-12, equal_nan=True)
+
+
 def nothing_found(subject: Subject, run: Run) -> str:
     """No gradient was found in what backward returned or changed."""
     names = [label(f) for f in (subject.backward, subject.both) if f is not None]
@@ -850,6 +907,10 @@ def nothing_found(subject: Subject, run: Run) -> str:
         f"{who} returned no gradients and changed no parameter: is its return missing? It has to give "
         f"{', '.join(f'd{k}' for k in subject.params)}"
     )
+
+
+def has(trial: Trial, verdict: str) -> bool:
+    return any(v.verdict == verdict for v in (trial.verdicts or {}).values())
 
 
 def size_of(trial: Trial) -> int:

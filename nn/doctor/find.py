@@ -8,7 +8,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -130,6 +130,9 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
         report.problem = f"what could be examined is right, but {names} could not be examined."
     tried = {p.title.split()[0] for p in failed}
     rest = [n for n in finder.functions if n not in finder.used | tried]
+    rest += [
+        n for n, k in finder.classes.items() if n not in done | tried and not finder.is_base(k)
+    ]
     if rest:
         report.not_checked.append(f"no gradient was recognised in {', '.join(rest)}")
     if room.left_out:
@@ -168,8 +171,8 @@ class Finder:
         self.text = " ".join(ast.unparse(t) for t in room.trees)
         # examples one by one if the file does so, else a batch first
         self.one_by_one = one_by_one(room.statements)
-        single = [(1, False), (1, True)]  # (examples, whether X is a vector)
-        self.batches = [*single, (6, False)] if self.one_by_one else [(6, False), *single]
+        batch, single = [(6, False)], [(1, False), (1, True)]  # (examples, whether X is a vector)
+        self.batches = [*single, *batch] if self.one_by_one else [*batch, *single]
 
     def has(self, name: str) -> bool:
         return name in self.functions or any(hasattr(c, name) for c in self.classes.values())
@@ -294,11 +297,16 @@ class Finder:
             title = f"{b} with {others}{'' if c else ', no cost function'}"
             report = self.best(title, self.function_subjects(f, c, b))
             if report.status != 2:
+                if first is not None and costs and c is None:
+                    report.notes.append(f"{costs[0]} was not used: {first.problem}")
                 return report, f, c
             if first is None or (unbound(first) and not unbound(report)):
                 first = report
-        why = "there is neither a forward pass nor a cost function to go with it."
-        return first or Report(b, problem=why), None, None
+            if "time limit" in report.problem:
+                break
+        if first is None:
+            first = Report(b, problem="no forward pass and no cost function go with it.")
+        return first, None, None
 
     def function_subjects(self, f: str | None, c: str | None, b: str) -> Iterator[Subject]:
         forward, cost, backward = (self.functions.get(n or "") for n in (f, c, b))
@@ -379,22 +387,19 @@ class Finder:
         """Parameters, inputs and labels of the usual kinds, invented."""
         classes = [3, 1] if "softmax" in self.text.lower() else [1, 3]
         arguments = [p for f in functions for p in inspect.signature(f).parameters]
-        for m, flat in self.batches:
-            for n_y in classes:
-                for columns in (True, False):
-                    for params in self.parameters(arguments, n_y, columns):
-                        numbers = isinstance(params, Mapping) and not any(
-                            map(np.ndim, params.values())
-                        )
-                        for X in invent.inputs(4, m, columns, flat, numbers):
-                            for Y in invent.targets(n_y, X, columns):
-                                yield params, X, Y
+        kinds = product(self.batches, invent.FORMS, classes, (True, False))
+        for (m, flat), form, n_y, columns in kinds:
+            for params in self.parameters(arguments, n_y, columns, form):
+                numbers = form == "number"
+                for X in invent.inputs(4, m, columns, flat, numbers):
+                    for Y in invent.targets(n_y, X, columns):
+                        yield params, X, Y
 
-    def parameters(self, arguments: list[str], n_y: int, columns: bool) -> Iterator[Any]:
+    def parameters(self, arguments: list[str], n_y: int, columns: bool, form: str) -> Iterator[Any]:
         """What the file's own initialisation gives, or arrays by the names that the code uses."""
         dims = [4, 5, 3, n_y]
         for name, function in self.functions.items():
-            if IS["init"].search(name) and not NOT.search(name):
+            if IS["init"].search(name) and not NOT.search(name) and form == "matrix":
                 for call in invent.initial_calls(function, dims):
                     made, failure = attempt(partial_call(function, call), seconds=2)
                     if isinstance(made, tuple) and made and isinstance(made[0], Mapping):
@@ -408,7 +413,7 @@ class Finder:
                         yield invent.with_numbers(made)
         keys = self.keys_used(arguments)
         if keys:
-            yield from invent.invented(keys, dims, columns)
+            yield from invent.invented(keys, dims, columns, form)
 
     def keys_used(self, arguments: list[str]) -> list[str]:
         """W1, b1, ... as they stand in the code."""
@@ -459,7 +464,7 @@ class Finder:
         for n_y in sizes:
             for columns in (False, True):
                 dims = [own["X"].shape[0 if columns else 1], 5, 3, n_y]
-                for params in invent.invented(self.keys_used(arguments), dims, columns):
+                for params in invent.invented(self.keys_used(arguments), dims, columns, "matrix"):
                     made = check_step(step, params, cost, rate_of([step]) or 0.1)
                     if not made.problem:
                         made.title = f"{name} with {c}"
@@ -561,10 +566,12 @@ class Finder:
 
     # --- classes
 
+    def is_base(self, kind: type) -> bool:
+        return any(kind in k.__mro__[1:] for k in self.classes.values())
+
     def objects(self) -> Iterator[Report]:
-        kinds = self.classes.values()
         for name, kind in self.classes.items():
-            if any(kind in k.__mro__[1:] for k in kinds):
+            if self.is_base(kind):
                 continue  # what is made of it is examined
             together = [
                 n
@@ -630,23 +637,24 @@ class Finder:
                 )
                 continue
             n_xs, n_ys = ends_of(parameters_in(holder))
-            for m, flat in self.batches:
-                kinds = [(c, x, y) for c in (False, True) for x in n_xs for y in n_ys]
-                for columns, n_x, n_y in kinds:
-                    for X in invent.inputs(n_x, m, columns, flat):
-                        for Y in invent.targets(n_y, X, columns):
-                            if forward is None:
-                                yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
-                            elif runs_forward(holder, forward, X):
-                                yield ObjectSubject(
-                                    holder,
-                                    X,
-                                    Y,
-                                    forward=forward,
-                                    cost=cost,
-                                    backward=backward,
-                                    extra=EXTRA,
-                                )
+            sizes = product(self.batches, (False, True), n_xs, n_ys)
+            for (m, flat), columns, n_x, n_y in sizes:
+                for X in invent.inputs(n_x, m, columns, flat):
+                    if forward is not None and not runs_forward(holder, forward, X):
+                        continue
+                    for Y in invent.targets(n_y, X, columns):
+                        if forward is None:
+                            yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
+                        else:
+                            yield ObjectSubject(
+                                holder,
+                                X,
+                                Y,
+                                forward=forward,
+                                cost=cost,
+                                backward=backward,
+                                extra=EXTRA,
+                            )
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
         reason = ""
@@ -738,6 +746,11 @@ def label_of(function: Any) -> str:
 
 def unbound(report: Report) -> bool:
     return "nothing of that name is known" in report.problem
+
+
+def alone(subject: Subject) -> bool:
+    """Whether X is one example."""
+    return np.ndim(subject.X) == 1 or 1 in np.shape(subject.X)
 
 
 def shapes(subject: Subject) -> str:

@@ -88,49 +88,48 @@ def is_bias(name: str) -> bool:
     return name[0] in "bB"
 
 
-def invented(keys: list[str], dims: Sequence[int], columns: bool) -> Iterator[dict[str, Any]]:
-    """Arrays for W1, b1, ... in columns or rows, with the usual shapes of a bias; lists of them for
-    weights and biases; for one weight also a vector or a number."""
-    rng = np.random.default_rng(3)
+FORMS = ("matrix", "list", "vector", "number")
+
+
+def invented(
+    keys: list[str], dims: Sequence[int], columns: bool, form: str
+) -> Iterator[dict[str, Any]]:
+    """Arrays for W1, b1, ... in columns or rows, with the usual shapes of a bias; in the other forms
+    lists with an entry for each layer, or one layer's vector or number w."""
     weights = [k for k in keys if not is_bias(k)]
     biases = [k for k in keys if is_bias(k)]
     n = len(weights)
-    if n == 0:
+    kinds = {
+        "matrix": "matrix" if n else "",
+        "list": "list" if n == 1 and weights[0].endswith("s") else "",
+        "vector": "vector" if n == 1 and dims[-1] == 1 else "",
+        "number": "number" if n == 1 and dims[-1] == 1 else "",
+    }
+    rng = np.random.default_rng(3)
+    if kinds[form] in ("vector", "number"):
+        w = rng.normal(size=dims[0]) if form == "vector" else np.asarray(rng.normal())
+        params = {weights[0]: w} | {k: np.asarray(rng.normal()) for k in biases[:1]}
+        yield {k: params[k] for k in keys if k in params}
+    if kinds[form] not in ("matrix", "list"):
         return
     sizes = (
         [dims[0], *dims[1:n], dims[-1]] if n < len(dims) else [4, *[5, 3, 4, 3][: n - 1], dims[-1]]
     )
+    pairs = list(pairwise(dims if form == "list" else sizes))
+    shapes = {"column": (-1, 1), "flat": (-1,), "row": (1, -1)}
     for transposed in (False, True) if columns else (True, False):
-        for kind in ("column", "flat", "row", "number"):
-            if (kind == "column") != columns and kind != "number" and biases:
-                continue
-            if kind == "number" and (n > 1 or not biases):
-                continue
-            params: dict[str, Any] = {}
-            for i, k in enumerate(weights):
-                a, b = sizes[i], sizes[i + 1]
-                params[k] = rng.normal(size=(a, b) if transposed else (b, a))
-                if i < len(biases):
-                    shape = {"column": (b, 1), "flat": (b,), "row": (1, b), "number": ()}[kind]
-                    params[biases[i]] = rng.normal(size=shape)
-            yield {k: params[k] for k in keys if k in params}
+        for kind in ("column",) if columns else ("flat", "row"):
+            Ws = [rng.normal(size=(a, b) if transposed else (b, a)) for a, b in pairs]
+            bs = [rng.normal(size=b).reshape(shapes[kind]) for _, b in pairs]
+            if form == "list":
+                made: dict[str, Any] = dict(zip([*weights, *biases[:1]], (Ws, bs)))
+            else:
+                made = dict(zip(weights, Ws)) | dict(zip(biases, bs))
+            yield {k: made[k] for k in keys if k in made}
+            if form == "matrix" and len(biases) == n == 1:
+                yield {k: made[k] if k in weights else np.asarray(rng.normal()) for k in keys}
             if not biases:
                 break
-    if n == 1 and dims[-1] == 1:
-        for shape in ((dims[0],), ()):
-            params = {weights[0]: rng.normal(size=shape)} | {k: rng.normal() for k in biases[:1]}
-            yield {k: np.asarray(params[k]) for k in keys if k in params}
-    if n == 1 and re.search(r"s$", weights[0]):  # lists, a layer in each entry
-        pairs = list(pairwise(dims))
-        for transposed in (not columns, columns):
-            lists: dict[str, Any] = {
-                weights[0]: [rng.normal(size=(a, b) if transposed else (b, a)) for a, b in pairs]
-            }
-            for kind in ("column",) if columns else ("flat", "row"):
-                for k in biases[:1]:
-                    shapes = {"column": (-1, 1), "flat": (-1,), "row": (1, -1)}
-                    lists[k] = [rng.normal(size=b).reshape(shapes[kind]) for _, b in pairs]
-                yield {k: lists[k] for k in keys if k in lists}
 
 
 def inputs(n_x: int, m: int, columns: bool, flat: bool, numbers: bool = False) -> Iterator[Any]:
@@ -145,7 +144,8 @@ def inputs(n_x: int, m: int, columns: bool, flat: bool, numbers: bool = False) -
 
 
 def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
-    """Y for this X: a row, a column or a vector of 0 and 1, or one of each class."""
+    """Y for this X: 0 and 1 in a row, a column or a vector; of several classes 1 for the right one, or
+    its number."""
     rng = np.random.default_rng(1)
     m = 1 if X.ndim == 1 and n_y > 1 else X.shape[-1 if columns else 0]
     labels = rng.integers(0, max(n_y, 2), m)
@@ -153,13 +153,11 @@ def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
     if n_y == 1:
         if X.ndim == 2:
             yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
-        yield labels.reshape(-1)
+        yield labels
         return
     hot = np.eye(n_y)[labels]
-    if X.ndim == 1:
-        yield hot[0]
-    else:
-        yield hot.T if columns else hot
+    yield hot[0] if X.ndim == 1 else hot.T if columns else hot
+    if m > 1:
         yield labels
 
 

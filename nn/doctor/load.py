@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nn import manual
-from nn.doctor.sandbox import Failure, attempt
+from nn.doctor.sandbox import Failure, attempt, place
 
 IMPORTED = {
     "__future__", "abc", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math",
@@ -33,6 +33,7 @@ CONSTANT_CALLS = {
     "rand", "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice",
     "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T",
 }  # fmt: skip
+MAGIC = re.compile(r"^(\s*)([%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 LARGEST = 20_000_000  # bytes
 
 
@@ -47,7 +48,6 @@ class Room:
         self.notes: list[str] = []
         self.left_out: list[str] = []
         self.missing: dict[str, str] = {}  # imported name: its module
-        self.source = ""
 
 
 class Missing:
@@ -62,7 +62,10 @@ class Missing:
         return Missing(f"{self._name}.{attribute}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"{self._name} is not available to the doctor")
+        raise ImportError(f"{self._name} is not available to the doctor")
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return ()  # a class made of it is loaded without it
 
 
 def load(path: str | Path) -> Room:
@@ -83,7 +86,8 @@ def load(path: str | Path) -> Room:
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     for name, source in parts:
         run_part(room, name, source)
-    room.source = "\n".join(source for _, source in parts)
+    if not room.statements and room.notes:
+        raise ValueError(f"{path} is not a Python program: {'; '.join(room.notes)}.")
     fill_in(room)
     return room
 
@@ -115,8 +119,8 @@ def cells(text: str, path: Path, notes: list[str]) -> list[tuple[str, str]]:
         found = notebook.get("cells")
         if found is None:
             found = [c for sheet in notebook["worksheets"] for c in sheet["cells"]]
-        code = [c for c in found if c.get("cell_type") == "code"]
-        sources = ["".join(c.get("source", c.get("input", ""))) for c in code]
+        code = [c for c in found if isinstance(c, dict) and c.get("cell_type") == "code"]
+        sources = [joined(c.get("source", c.get("input", ""))) for c in code]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if not (sources := cells_in_ruins(text)):
             raise ValueError(f"{path} is not a notebook: {what_is_broken(error)}.") from None
@@ -133,7 +137,7 @@ def cells(text: str, path: Path, notes: list[str]) -> list[tuple[str, str]]:
             "%%capture",
         ):
             continue
-        lines = [re.sub(r"^(\s*)([%!?]|\w+\s*=\s*[%!])", r"\1pass  # \2", x) for x in lines]
+        lines = [MAGIC.sub(r"\1pass  # \2", x) for x in lines]
         result.append((f"<learner cell {number}>", "\n".join(lines)))
     return result
 
@@ -155,8 +159,14 @@ def cells_in_ruins(text: str) -> list[str]:
             source, _ = json.JSONDecoder().raw_decode(part, start.end())
         except ValueError:
             continue
-        found.append("".join(source))
+        found.append(joined(source))
     return found
+
+
+def joined(source: Any) -> str:
+    """A cell's text, which is kept as lines."""
+    lines = source if isinstance(source, list) else [source]
+    return "".join(x for x in lines if isinstance(x, str))
 
 
 def run_part(room: Room, name: str, source: str) -> None:
@@ -164,7 +174,9 @@ def run_part(room: Room, name: str, source: str) -> None:
         body = ast.parse(source).body
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
-        where = f"{Path(name).name}, line {line}" if line else Path(name).name
+        where = (
+            place(name, line or 1) if name.startswith("<") else f"{Path(name).name}, line {line}"
+        )
         room.notes.append(f"{where} is not valid Python ({getattr(error, 'msg', error)})")
         body = salvaged(source)
     room.statements += body
@@ -208,7 +220,7 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
     ):
         return
     if not definition and not is_constant(statement):
-        room.left_out.append(text_of(statement))
+        room.left_out.append(text_of(statement, name))
         return
     failure = executed(room, name, statement)
     if failure is not None and definition and statement.decorator_list:
@@ -219,7 +231,7 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
     if failure is not None:
         follows = isinstance(failure.error, NameError) and not definition
         why = "" if follows else f" ({failure.sentence})"  # a name of what was not executed
-        room.left_out.append(f"{text_of(statement)}{why}")
+        room.left_out.append(f"{text_of(statement, name)}{why}")
     else:
         room.trees.append(statement)
 
@@ -231,9 +243,9 @@ def executed(room: Room, name: str, statement: ast.stmt) -> Failure | None:
     return attempt(lambda: exec(code, room.names), seconds=3, seed=3)[1]
 
 
-def text_of(statement: ast.stmt) -> str:
+def text_of(statement: ast.stmt, name: str) -> str:
     first = textwrap.shorten(ast.unparse(statement).split("\n")[0], 60)
-    return f"line {statement.lineno}: {first}"
+    return f"{place(name, statement.lineno)}: {first}"
 
 
 def is_constant(statement: ast.stmt) -> bool:

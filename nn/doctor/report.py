@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from nn.doctor.sandbox import place
+
 OK, CONVENTION, WRONG, FOLLOWS = "ok", "ok: convention", "WRONG", "follows"
 SHAPE, NAN, MISSING = "shape", "nan", "missing"
 GOOD = {OK, CONVENTION}
@@ -81,7 +83,7 @@ class Cause:
     @property
     def where(self) -> str:
         inside = f" of {self.function}" if self.function and self.function != "<module>" else ""
-        return f"line {self.line}{inside}" if self.line else ""
+        return f"{place(self.file, self.line)}{inside}" if self.line else ""
 
     def as_dict(self) -> dict[str, Any]:
         found = {k: v for k, v in vars(self).items() if v not in ("", None) and k != "alternatives"}

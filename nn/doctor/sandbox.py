@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import signal
 import sys
 import sysconfig
@@ -53,6 +54,16 @@ class Event(NamedTuple):
     callers: tuple[tuple[str, int], ...] = ()  # (function, line), the nearest first
 
 
+def place(file: str, line: int) -> str:
+    """How to say a line: in a notebook with its cell.
+
+    >>> place("network.py", 3), place("<learner cell 2>", 3)
+    ('line 3', 'code cell 2, line 3')
+    """
+    cell = re.fullmatch(r"<learner cell (\d+)>", file)
+    return f"code cell {cell[1]}, line {line}" if cell else f"line {line}"
+
+
 class Failure(NamedTuple):
     """An exception of the learner's code, and where it was raised."""
 
@@ -66,10 +77,10 @@ class Failure(NamedTuple):
     def sentence(self) -> str:
         kind = type(self.error).__name__
         text = str(self.error) or "no message"
-        where = f" in {self.function}, line {self.line}" if self.line else ""
+        where = f" in {self.function}, {place(self.file, self.line)}" if self.line else ""
         if isinstance(self.error, TooLong):
             return f"it did not end within the time limit{where}"
-        return f"{kind}{where}: {text}"
+        return f"{kind}{where}: {text}" if where else text
 
 
 def is_his(code: CodeType) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.naming import (
+    CannotExamine,
     bind,
     call_with,
     flatten,
@@ -58,6 +59,7 @@ class Subject:
     """Functions over parameters: forward, cost and backward, or one that gives cost and gradients."""
 
     descends = False  # whether the parameters were changed by a step down the gradient
+    keeps_state = False  # whether forward may leave its output in an object
 
     def __init__(
         self,
@@ -123,6 +125,8 @@ class Subject:
             return loss_in(roles["both"])
         if self.forward is not None:
             result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
+            if result is None and not self.keeps_state:
+                raise CannotExamine(f"{label(self.forward)} returned None: is its return missing?")
             take_result(result, self.forward, roles, pool, values)
             self.complete(roles)
             self.last_output = roles.get("output")
@@ -269,6 +273,8 @@ class Subject:
 class ObjectSubject(Subject):
     """One object that holds its parameters and has methods for forward, cost and backward."""
 
+    keeps_state = True
+
     def __init__(
         self,
         holder: Any,
@@ -396,7 +402,9 @@ def loss_in(result: Any) -> Any:
     """The one number in what a cost function returned."""
     parts = result if isinstance(result, tuple | list) else (result,)
     for part in parts:
-        if np.size(getattr(part, "data", part)) == 1 and not isinstance(part, str | dict):
+        if part is None or isinstance(part, str | dict):
+            continue
+        if np.size(getattr(part, "data", part)) == 1:
             return part
     if len(parts) and parts[0] is not None:
         first = getattr(parts[0], "data", parts[0])
