@@ -87,7 +87,7 @@ class Examination:
             with np.errstate(all="ignore"):
                 return self.examine()
         except CannotExamine as error:
-            self.report.problem = f"{error}."
+            self.report.problem = f"{error}".rstrip(".") + "." * (not str(error).endswith("?"))
         return self.report
 
     def examine(self) -> Report:

@@ -70,6 +70,7 @@ ACTIVATION = re.compile(
     r"sigm|tanh|relu|softmax|softplus|activ|linear|elu|swish|gelu|identity", re.I
 )
 PATIENCE = 6.0  # seconds for finding data that the code runs on
+MORE = 1.0  # seconds for finding data that it is right on
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
 EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
@@ -124,25 +125,37 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     report.parts = [p for p in found if p.status != 2]
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
-    report.not_checked += [f"{p.title}: {p.problem}" for p in failed]
-    if failed and report.parts and all(p.ok for p in report.parts):
-        names = ", ".join(p.title.split()[0] for p in failed)
-        report.problem = f"what could be examined is right, but {names} could not be examined."
-    tried = {p.title.split()[0] for p in failed}
+    # a loop that only calls what is examined is no failure
+    own = [p for p in failed if not p.title.startswith("the training step")] or failed
+    names = [p.title.partition(" with ")[0] for p in own]
+    tried = {word.strip(",") for p in failed for word in p.title.split()}
     rest = [n for n in finder.functions if n not in finder.used | tried]
     rest += [
         n for n, k in finder.classes.items() if n not in done | tried and not finder.is_base(k)
     ]
+    if report.parts or len(failed) > 1:
+        report.not_checked += [f"{p.title}: {p.problem}" for p in failed]
     if rest:
         report.not_checked.append(f"no gradient was recognised in {', '.join(rest)}")
     if room.left_out:
         more = len(room.left_out) - 3
         shown = "; ".join(room.left_out[:3]) + (f"; and {more} more" if more > 0 else "")
         report.not_checked.append(f"not executed: {shown}")
-    if not report.parts:
-        why = "no backward pass was found" + (" that could be examined" if failed else "")
+    loops = all(p.title.startswith("the training step") for p in failed)
+    if not loops and report.parts and all(p.ok for p in report.parts):
+        report.problem = (
+            f"what was examined is right, but {', '.join(names)} could not be examined."
+        )
+    elif len(failed) == 1 and not report.parts:
+        report.problem = f"{failed[0].title}: {failed[0].problem}"
+    elif not report.parts:
         nothing = not (finder.functions or finder.classes)
-        report.problem = f"{why}{': the file defines no function and no class' * nothing}."
+        report.problem = (
+            f"{', '.join(names)} could not be examined."
+            if failed
+            else "no backward pass was found"
+            + (": the file defines no function and no class." if nothing else ".")
+        )
 
 
 class Finder:
@@ -342,6 +355,8 @@ class Finder:
         for subject in subjects:
             if time.monotonic() > end:
                 break
+            if runs and alone(subject) and not alone(runs[0][1].subject):
+                break  # one example hides what is wrong for a batch
             subject.counts = (self.room.names, self.counts)
             examination = Examination(subject, title)
             try:
@@ -349,8 +364,8 @@ class Finder:
                     trials = examination.trials()
             except CannotExamine as error:
                 if isinstance(error, Unbound) or "time limit" in str(error):
-                    return Report(title, problem=f"{error}.")
-                reason = reason or f"{error}."
+                    return Report(title, problem=sentence(error))
+                reason = reason or sentence(error)
                 continue
             except Exception as error:  # one part that the doctor cannot do does not end the others
                 where = f"{type(error).__name__}: {error}"
@@ -367,6 +382,7 @@ class Finder:
             runs.append((wrong, examination, trials))
             if not wrong:
                 break
+            end = min(end, time.monotonic() + MORE)
         if not runs and stopped is None:
             why = "it does not run on any of the usual kinds of data."
             return Report(title, problem=reason or why)
@@ -375,13 +391,12 @@ class Finder:
             return Report(title, problem=absent)
         with np.errstate(all="ignore"):
             examination.judge(trials)
-        if (
-            runs
-            and stopped is not None
-            and shapes(examination.subject) != shapes(stopped[0].subject)
-        ):
-            examination.report.notes.append(stops_for(*stopped))
-        return examination.report
+        report, subject = examination.report, examination.subject
+        if runs and stopped is not None and shapes(subject) != shapes(stopped[0].subject):
+            report.notes.append(stops_for(*stopped))
+        if reason and alone(subject) and not self.one_by_one:
+            report.notes.append(f"examined with one example; with 6 it cannot be: {reason}")
+        return report
 
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
         """Parameters, inputs and labels of the usual kinds, invented."""
@@ -751,6 +766,11 @@ def unbound(report: Report) -> bool:
 def alone(subject: Subject) -> bool:
     """Whether X is one example."""
     return np.ndim(subject.X) == 1 or 1 in np.shape(subject.X)
+
+
+def sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def shapes(subject: Subject) -> str:
