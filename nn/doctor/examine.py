@@ -60,6 +60,9 @@ class Trial:
     truths: list[Truth]
     common: Factor | None = None  # of all gradients
     verdicts: dict[str, Verdict] | None = None
+    twin: Twin | None = None  # the recognised network, if its gradients are those of the cost
+    inferred: bool = False  # the cost was not given: it is the twin's
+    sought: bool = False  # the twin was looked for
 
     @property
     def right(self) -> bool:
@@ -239,8 +242,8 @@ class Examination:
                 if best is None or score > best[0]:
                     best = (score, candidate, truths)
         if best is not None:
-            trial.truths = best[2]
-            trial.inferred = best[1]  # type: ignore[attr-defined]
+            _, trial.twin, trial.truths = best
+            trial.inferred = trial.sought = True
 
     # --- comparing
 
@@ -309,13 +312,11 @@ class Examination:
 
     def twin_of(self, trial: Trial) -> Twin | None:
         """The recognised network, if its gradients are those of the learner's cost."""
-        if not hasattr(trial, "twin"):
-            trial.twin = self.find_twin(trial)  # type: ignore[attr-defined]
-        return trial.twin  # type: ignore[attr-defined,no-any-return]
+        if trial.twin is None and not trial.sought:
+            trial.twin, trial.sought = self.find_twin(trial), True
+        return trial.twin
 
     def find_twin(self, trial: Trial) -> Twin | None:
-        if hasattr(trial, "inferred"):
-            return trial.inferred  # type: ignore[no-any-return]
         e = trial.experiment
         seen = [[*t.values, *(ev.value for ev in r.seen)] for t, r in zip(trial.truths, trial.runs)]
         outputs = [None if r.output is None else r.output for r in trial.runs]
@@ -371,7 +372,7 @@ class Examination:
             from nn.doctor.failures import explain_failure
 
             explain_failure(self, failed[0])
-        if hasattr(first, "inferred") and report.unexplained and not report.causes:
+        if first.inferred and report.unexplained and not report.causes:
             report.rows, report.unexplained, report.notes = [], [], []
             report.problem = (
                 "there is no cost function, and the gradients are those of none of the usual costs: "
@@ -387,14 +388,14 @@ class Examination:
                 )
 
     def confirmed(self, trial: Trial) -> bool:
-        if hasattr(trial, "inferred") or trial.truths[0].method == "differences":
+        if trial.inferred or trial.truths[0].method == "differences":
             return True
         return confirm(self.subject, trial.experiment.probes[0], trial.truths[0])
 
     def describe_truth(self, trial: Trial) -> None:
         truth = trial.truths[0]
-        if hasattr(trial, "inferred"):
-            twin = trial.inferred
+        if trial.inferred and trial.twin is not None:
+            twin = trial.twin
             self.report.notes.append(
                 f"no cost was given; the doctor took the {twin.cost}, times {twin.scale}"
             )
@@ -605,18 +606,21 @@ class Examination:
 
     def explain_partly(self, trial: Trial) -> bool:
         """Backward stopped on its way: whether what it computed before shows why; then it is said."""
+        found = self.explanation_on_the_way(trial)
+        if found is None or not any(m.causes and not same_shapes(m) for m in found.marks):
+            return False  # mistakes with the right shapes are not what stopped it
+        self.write(trial, found)
+        return True
+
+    def explanation_on_the_way(self, trial: Trial) -> Explanation | None:
+        """The explanation of what backward had computed when it stopped."""
         twin = self.twin_of(trial)
         if twin is None:
-            return False
+            return None
         for run in trial.runs:
             run.gradients = named_on_the_way(run.events, list(twin.names()))
         found = self.explanation(trial, twin, partly=True) if trial.runs[0].gradients else None
-        if found is None or any(m.unexplained for m in found.marks):
-            return False
-        if not any(m.causes for m in found.marks):
-            return False
-        self.write(trial, found)
-        return True
+        return None if found is None or any(m.unexplained for m in found.marks) else found
 
     def explanation(self, trial: Trial, twin: Twin, partly: bool = False) -> Explanation | None:
         names = twin.names()

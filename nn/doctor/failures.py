@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import linecache
 import textwrap
-import traceback
 from typing import Any
 
 import numpy as np
 
 from nn.doctor.examine import cache_too_short
-from nn.doctor.repair import Repair, cause_of
+from nn.doctor.repair import Repair, cause_of, go_on, lines_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
-from nn.doctor.sandbox import Failure, TooLong, is_his
+from nn.doctor.sandbox import Failure, TooLong
 
 
 def explain_failure(examination: Any, trial: Any) -> None:
@@ -30,11 +29,14 @@ def explain_failure(examination: Any, trial: Any) -> None:
         for cause in report.causes:
             cause.says += f"; so backward stops with {type(failure.error).__name__}"
         return
+    says = f"backward stops with {type(failure.error).__name__}: {plain_message(failure)}"
+    if go_on(examination, trial):
+        report.causes[0].says = f"{says}; {report.causes[0].says}"
+        return
     report.rows = rows
     found, left = Repair(examination, trial, lines_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)
-    says = f"backward stops with {type(failure.error).__name__}: {plain_message(failure)}"
     if found and not left:
         edit = found[0][0]
         cause = cause_of(
@@ -62,15 +64,6 @@ def explain_failure(examination: Any, trial: Any) -> None:
         cause.says += f" ({shapes})"
     cause.fix = advice(failure)
     report.causes.append(cause)
-
-
-def lines_of(failure: Failure) -> list[tuple[str, int]]:
-    """The learner's lines that the exception passed through."""
-    return [
-        (frame.f_code.co_name, line)
-        for frame, line in traceback.walk_tb(failure.error.__traceback__)
-        if is_his(frame.f_code)
-    ]
 
 
 def plain_message(failure: Failure) -> str:

@@ -807,6 +807,7 @@ def own_edits(e: Expression) -> Iterator[tuple[str, Any]]:
             rest = reduce(operator.mul, parts[:i] + parts[i + 1 :])
             makers += [
                 ("a factor missing", lambda rest=rest: rest * 1.0),
+                ("a factor missing", lambda part=part: part * 1.0),
                 ("+ for *", lambda rest=rest, part=part: remade(np.add, (rest, part), {})),
                 ("/ for *", lambda rest=rest, part=part: remade(np.divide, (rest, part), {})),
                 ("/ for *", lambda rest=rest, part=part: remade(np.divide, (part, rest), {})),

@@ -479,7 +479,7 @@ def possible(changes: Iterator[Change]) -> Iterator[Change]:
 
 def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> Iterator[Change]:
     """Changes with one number in them that is measured: a factor, a part of W added, an updated W."""
-    if any(np.shape(g) != np.shape(r) for g, r in zip(given, right)) or np.size(given[0]) < 2:
+    if any(np.shape(g) != np.shape(r) for g, r in zip(given, right)):
         return
     formula, room = peel.formula[name], peel.room
     with np.errstate(all="ignore"):

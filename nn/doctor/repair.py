@@ -13,19 +13,25 @@ import gc
 import linecache
 import re
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nn.doctor.naming import tree_of
-from nn.doctor.report import CONVENTION, OK, Cause
+from nn.doctor.naming import plain, tree_of
+from nn.doctor.report import CONVENTION, MISSING, OK, WRONG, Cause, Verdict
+from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
 
-SECONDS = 1.5
+RUNS = 800  # of the changed code, and no longer than
+SECONDS = 5.0
 ROUNDS = 3
+
+RARE = {"another name", "another attribute", "another name assigned", "index off by one"}
 
 Path = tuple[tuple[str, int | None], ...]
 
@@ -82,7 +88,7 @@ class Repair:
 
     def __init__(self, examination: Any, trial: Any, lines: Sequence[tuple[str, int]]):
         self.subject, self.trial = examination.subject, trial
-        self.end = time.process_time() + SECONDS
+        self.end, self.left = time.monotonic() + SECONDS, RUNS
         self.first = set(lines)
         codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
         order = [*codes, *(c for c in trial.runs[0].forward_codes if c not in codes)]
@@ -92,6 +98,7 @@ class Repair:
             tree = tree_of(code)
             if isinstance(tree, ast.FunctionDef):
                 self.trees[code] = copy.deepcopy(tree)
+        self.changed: list[CodeType] = []
         self.helpers = derivative_functions(codes)
         for f in gc.get_referrers(*self.trees) if self.trees else ():
             if isinstance(f, FunctionType) and f.__code__ in self.trees:
@@ -106,7 +113,7 @@ class Repair:
             best: list[tuple[int, Edit, set[str]]] = []
             for edit in self.edits():
                 whole = [e for n, e, _ in best if n == len(self.wanted)]
-                if time.process_time() > self.end or (whole and edit.line != whole[0].line):
+                if self.is_over() or (whole and edit.line != whole[0].line):
                     break
                 now = self.tried(edit, 0)
                 if now is None or not now >= good or len(now) <= len(good):
@@ -119,49 +126,67 @@ class Repair:
             most = max(n for n, _, _ in best)
             winners = [e for n, e, _ in best if n == most]
             chosen.append(winners)
-            put(self.trees[winners[0].code], winners[0].path, winners[0].new)
+            self.change(winners[0])
             good = next(now for n, e, now in best if e is winners[0])
             if good >= self.wanted:
                 break
         return chosen, sorted(self.wanted - good) if chosen else []
 
+    def is_over(self) -> bool:
+        return self.left < 0 or time.monotonic() > self.end
+
+    def change(self, edit: Edit) -> Any:
+        """Make the change for good; what stood there."""
+        old = at(self.trees[edit.code], edit.path)
+        located(edit.new, old)
+        put(self.trees[edit.code], edit.path, edit.new)
+        self.changed.append(edit.code)
+        return old
+
     def tried(self, edit: Edit, which: int) -> set[str] | None:
         """The right gradients after this change, or None where it fails or the cost is another."""
+        run = self.rerun(edit, which)
+        return right_names(run, self.trial, which) if run and not run.failure else None
+
+    def rerun(self, edit: Edit, which: int, watch: bool = False) -> Run | None:
+        """The code after this change, or None where its cost is another."""
+        self.left -= 1
         tree = self.trees[edit.code]
         old = at(tree, edit.path)
         length = len(edit.new) if isinstance(edit.new, list) else 1
+        located(edit.new, old)
         put(tree, edit.path, edit.new)
         try:
-            with self.replaced() as done:
+            with self.replaced(edit) as done:
                 if not done:
                     return None
                 probe = self.trial.experiment.probes[which]
-                run = self.subject.run(probe.params, probe.X, probe.Y, watch=False)
+                run = self.subject.run(probe.params, probe.X, probe.Y, watch)
         finally:
             if isinstance(edit.new, list):
                 owner, (name, i) = at(tree, edit.path[:-1]), edit.path[-1]
                 getattr(owner, name)[i : i + length] = [old]
             else:
                 put(tree, edit.path, old)
-        if run.failure is not None:
-            return None
         before = self.trial.runs[which].loss
         try:
+            if run.stage == "forward" and run.failure:
+                return None
             if before is not None and not np.isclose(
                 float(np.squeeze(run.loss)), float(np.squeeze(before)), rtol=1e-10
             ):
                 return None
         except (TypeError, ValueError):
             return None
-        return right_names(run, self.trial, which)
+        return run
 
     @contextmanager
-    def replaced(self) -> Iterator[bool]:
+    def replaced(self, edit: Edit) -> Iterator[bool]:
         """The functions with the code of the changed trees, and their own again afterwards."""
         undo: list[tuple[FunctionType, CodeType]] = []
         try:
-            for code, tree in self.trees.items():
-                new = compiled(tree, code)
+            for code in {*self.changed, edit.code}:
+                new = compiled(self.trees[code], code)
                 if new is None:
                     yield False
                     return
@@ -193,13 +218,113 @@ class Repair:
                         continue
                     about = about_function(tree, attributes, self.helpers)
                     seen = {head(statement)}
-                    for kind, new in statement_edits(statement, about):
+                    made = sorted(statement_edits(statement, about), key=lambda e: e[0] in RARE)
+                    for kind, new in made:
                         text = head(new)
                         if text not in seen:
                             seen.add(text)
                             yield Edit(
                                 kind, code, path, new, statement.lineno, head(statement), text
                             )
+
+
+def go_on(
+    examination: Any, trial: Any, repair: Repair | None = None, done: tuple[Edit, ...] = ()
+) -> bool:
+    """Backward stopped: the change of that line after which it runs and everything is explained.
+
+    Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes so far.
+    """
+    lines = lines_of(trial.failure)
+    repair = repair or Repair(examination, trial, lines)
+    repair.first = set(lines)
+    best: list[tuple[float, Edit, Any, Any]] = []
+    later: list[tuple[Edit, list[Run]]] = []
+    for edit in repair.edits():
+        if repair.is_over() or (edit.code.co_name, edit.line) not in repair.first:
+            break
+        runs: list[Run] = []
+        for which in (0, 1):
+            run = repair.rerun(edit, which, watch=True)
+            if run is None or (run.failure and (run.failure.function, run.failure.line) in lines):
+                break
+            runs.append(run)
+        if len(runs) < 2:
+            continue
+        stopped = any(r.failure for r in runs)
+        mended, found = explained(examination, trial, runs, stopped)
+        lines_now = {e.line for e in (*done, edit)}
+        if found is None or wrong_lines(examination, mended, found) & lines_now:
+            continue
+        if stopped:
+            later.append((edit, runs))
+        else:
+            best.append((found.cost, edit, mended, found))
+    if best:
+        best.sort(key=lambda b: b[0])
+        write_change(examination, [b for b in best if b[0] <= best[0][0] + 0.05], done)
+        return True
+    for edit, runs in later[:6] if len(done) < 2 else []:
+        old = repair.change(edit)
+        if go_on(examination, replace(trial, runs=runs), repair, (*done, edit)):
+            return True
+        repair.change(edit._replace(new=old))
+    return False
+
+
+def explained(examination: Any, trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
+    """The trial with these runs, and the explanation of all its gradients, if there is one."""
+    twin = examination.twin_of(trial)
+    mended = replace(trial, runs=runs, verdicts=None)
+    if stopped:
+        return mended, examination.explanation_on_the_way(mended)
+    examination.compare(mended)
+    if twin is None or any(v.verdict == MISSING for v in mended.verdicts.values()):
+        return mended, None
+    found = examination.explanation(mended, twin)
+    return mended, None if found is None or any(m.unexplained for m in found.marks) else found
+
+
+def wrong_lines(examination: Any, trial: Any, found: Any) -> set[int]:
+    examination.marks = found.marks
+    places = [examination.place(m, trial) for m in found.marks if m.causes]
+    return {p.line for p in places if p is not None}
+
+
+def write_change(examination: Any, best: list[Any], done: tuple[Edit, ...]) -> None:
+    """The changes as causes, and the mistakes that are left."""
+    _, edit, mended, found = best[0]
+    rest = (
+        "what is still wrong in it is explained"
+        if any(m.causes for m in found.marks)
+        else "gives the right gradients in two independent experiments"
+    )
+    proof = f"your code with {'these changes' if done else 'this change'} runs, and {rest}"
+    causes = [cause_of(e, target_of(e.after), proof) for e in (*done, edit)]
+    causes[-1].alternatives = [cause_of(e, causes[-1].quantity, "") for _, e, *_ in best[1:3]]
+    examination.report.causes += causes
+    examination.write(mended, found)
+    rows = examination.report.rows
+    for cause in causes:
+        if not any(plain(row.name) == plain(cause.quantity) for row in rows):
+            rows.append(Verdict(cause.quantity, WRONG))
+        row = next(r for r in rows if plain(r.name) == plain(cause.quantity))
+        row.verdict, row.error, row.note = WRONG, None, f"backward stops, line {cause.line}"
+
+
+def target_of(statement: str) -> str:
+    """What a statement assigns to."""
+    target, equals, _ = statement.partition(" = ")
+    return target.rpartition(".")[2] if equals else "gradients"
+
+
+def lines_of(failure: Failure) -> list[tuple[str, int]]:
+    """The learner's lines that the exception passed through."""
+    return [
+        (frame.f_code.co_name, line)
+        for frame, line in traceback.walk_tb(failure.error.__traceback__)
+        if is_his(frame.f_code)
+    ]
 
 
 def right_names(run: Run, trial: Any, which: int) -> set[str]:
@@ -237,11 +362,12 @@ def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
         assert isinstance(outer, ast.FunctionDef)
         outer.body = [*values, tree]
         body = [outer]
+        ast.fix_missing_locations(ast.copy_location(outer, tree))
     module = ast.Module(body, [])
     tree.decorator_list, tree.args.defaults, tree.returns = [], [], None
     tree.args.kw_defaults = [None] * len(tree.args.kw_defaults)
     try:
-        code = compile(ast.fix_missing_locations(module), original.co_filename, "exec")
+        code = compile(module, original.co_filename, "exec")
     except (SyntaxError, ValueError, TypeError):
         return None
     stack = [code]
@@ -340,6 +466,14 @@ def at(node: Any, path: Path) -> Any:
     return node
 
 
+def located(new: Any, old: Any) -> None:
+    """Give new statements the line of the old one."""
+    for statement in new if isinstance(new, list) else [new]:
+        if not hasattr(statement, "lineno"):
+            ast.copy_location(statement, old)
+        ast.fix_missing_locations(statement)
+
+
 def put(tree: ast.AST, path: Path, new: Any) -> None:
     owner = at(tree, path[:-1])
     name, i = path[-1]
@@ -351,12 +485,25 @@ def put(tree: ast.AST, path: Path, new: Any) -> None:
         getattr(owner, name)[i] = new
 
 
+def with_part(node: Any, path: Path, new: Any) -> Any:
+    """The tree with another part at ``path``; what is not on the path is shared with the old one."""
+    if not path:
+        return new
+    name, i = path[0]
+    old, changed = getattr(node, name), copy.copy(node)
+    if i is None:
+        setattr(changed, name, with_part(old, path[1:], new))
+    else:
+        setattr(changed, name, [*old[:i], with_part(old[i], path[1:], new), *old[i + 1 :]])
+    return changed
+
+
 def statement_edits(statement: Any, about: About) -> Iterator[tuple[str, Any]]:
     """The statement with one change in it."""
     if isinstance(statement, ast.For | ast.If | ast.While):
         part = "iter" if isinstance(statement, ast.For) else "test"
         for kind, new in expression_edits(getattr(statement, part), about):
-            changed = copy.deepcopy(statement)
+            changed = copy.copy(statement)
             setattr(changed, part, new)
             yield kind, changed
         return
@@ -365,7 +512,7 @@ def statement_edits(statement: Any, about: About) -> Iterator[tuple[str, Any]]:
         return
 
     def with_value(new: ast.expr) -> Any:
-        changed = copy.deepcopy(statement)
+        changed = copy.copy(statement)
         changed.value = new
         return ast.copy_location(changed, statement)
 
@@ -466,9 +613,7 @@ def expression_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.e
             made += node_edits(node, about)
         for kind, new in made:
             if path:
-                changed = copy.deepcopy(value)
-                put(changed, path, copy.deepcopy(new))
-                yield kind, changed
+                yield kind, with_part(value, path, new)
             else:
                 yield kind, new
 

@@ -466,28 +466,29 @@ def is_right(network: Network) -> bool:
 
 
 def is_equal(network: Network, changed: Sequence[Mutant]) -> bool:
-    """Whether the gradients are the right ones, up to one factor for all, with every width."""
+    """Whether the gradients are the right ones, up to one factor c * m**p of all, with every width."""
     right = functions(network, run_text(network.source))[1]
     mutant = functions(network, run_text(program(network, changed)[0]))[1]
+    factors = []
     for seed, (dims, m) in enumerate(network.widths()):
         given = network.data(dims, m, seed)
         with np.errstate(all="ignore"):
-            try:
-                theirs = mutant(*given)
-            except (ValueError, TypeError, IndexError, np.linalg.LinAlgError):
-                return False
             true = right(*given)
             names = [k for k in true if k[1] in "Wb"]
             try:
-                theirs = {k: np.broadcast_to(theirs[k], true[k].shape) for k in names}
-            except ValueError:
+                found = mutant(*given)
+                theirs = {k: np.broadcast_to(found[k], true[k].shape) for k in names}
+            except (ValueError, TypeError, IndexError, np.linalg.LinAlgError):
                 return False
             g, r = (np.concatenate([np.ravel(x[k]) for k in names]) for x in (theirs, true))
-            if not np.all(np.isfinite(g)) or not np.any(g):
+            c = (g @ r) / (r @ r)
+            if not np.isfinite(c) or c == 0 or np.abs(g - c * r).max() > 1e-8 * np.abs(g).max():
                 return False
-            if np.abs(g - (g @ r) / (r @ r) * r).max() > 1e-8 * np.abs(g).max():
-                return False
-    return True
+        factors.append((c, m))
+    return any(
+        np.ptp([c / m**p for c, m in factors]) < 1e-8 * abs(factors[0][0] / factors[0][1] ** p)
+        for p in range(-2, 3)
+    )
 
 
 def examine(network: Network, changed: Sequence[Mutant] = ()) -> tuple[Report, list[int]]:
@@ -611,7 +612,7 @@ def measure(cases: Sequence[Sequence[Mutant]], show: bool = False) -> Counter[st
         for name in ("detected", "located", "named", "alone"):
             total[name] += getattr(s, name)
         total["named alone"] += s.named and s.alone
-        if show and not (s.named and s.alone):
+        if show and not (s.named and s.alone and s.located):
             words = [n for n in ("detected", "located", "named", "alone") if not getattr(s, n)]
             print("NOT", ", ".join(words), "|", " & ".join(m.title for m in changed))
             for c in s.report.all_causes:

@@ -205,7 +205,7 @@ def hand_written(
     pairs = "{" + ", ".join(f"'{g}': {g}" for g in grads) + "}"
     out.append(f"    return {pairs if columns else ', '.join(grads)}")
     title = f"{form}, {depth} layers, {hidden}-{output}, {cost}{'' if chained else ', one step'}"
-    dims = (*(4, 5, 3, 6)[:depth], 1 if output == "sigmoid" else 3)
+    dims = (*(4, 8, 3, 9)[:depth], 1 if output == "sigmoid" else 3)
     text = "\n".join(out) + "\n"
     return Network(title, form, text, tuple(statements), dims, output, features, cost)
 
@@ -309,7 +309,7 @@ def loop(depth: int, hidden: str) -> Network:
         Statement("db", "np.sum(dZ, axis=1, keepdims=True) / m", hidden, inside),
         Statement("dA_prev", "np.dot(W.T, dZ)", hidden, inside),
     )
-    dims = (*(4, 5, 3, 6)[:depth], 1)
+    dims = (*(4, 8, 3, 9)[:depth], 1)
     title = f"loop, {depth} layers, {hidden}-sigmoid, entropy"
     return Network(title, "loop", text, statements, dims, "sigmoid", 0, "entropy")
 
