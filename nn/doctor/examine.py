@@ -987,8 +987,8 @@ def common_factor(
                 number = float(f"{numbers[0]:.11g}")
                 if abs(number - round(number, 6)) < tolerance * abs(number):
                     number = round(number, 6)
-                if (power_m or power_n) and number not in (1, -1, 2, -2, 0.5, -0.5):
-                    continue
+                if (power_m or power_n) and number != round(number, 2):
+                    continue  # a coincidence
                 return Factor(number, power_m, power_n)
     return None
 

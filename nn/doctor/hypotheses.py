@@ -723,6 +723,7 @@ def fused(name: str, room: Room, A: Any, Y: Any, slope: Any, right: str) -> Iter
         ("cost's gradient", f"{name} is Y: the output is missing", lambda: scaled(1.0 * Y)),
         ("cost's gradient", f"{name} is -Y: the output is missing", lambda: scaled(-1.0 * Y)),
     )
+    yield from edits_of(name, scaled(A - Y))
 
 
 def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:

@@ -301,7 +301,7 @@ def loop(depth: int, hidden: str) -> Network:
     text = text.replace("A = np.maximum(0, Z)", "A = " + VALUE[hidden].format(z="Z"))
     value = {"relu": "Z", "tanh": "A", "sigmoid": "s"}[hidden]
     slope = SLOPE[hidden].format(z="Z", a=value)
-    roles = {"dA": "dA", "Z": "Z"} | ({"A": "A"} if hidden == "tanh" else {})
+    roles = {"dA": "dA", "Z": "Z"} | ({"A": value} if hidden != "relu" else {})
     inside = {"dZ": "dZ", "input": "A_prev", "W": "W", "above": "dZ"}
     statements = (
         Statement("dZ", f"dA * {slope}", hidden, roles),
