@@ -136,15 +136,23 @@ def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int, examples
             new[index] = 1
             return new
         if classes > 1 and Y.ndim == 1:
-            return rng.integers(0, classes, shape).astype(Y.dtype)
+            return every_class(rng, classes, shape).astype(Y.dtype)
         new = rng.integers(0, 2, shape)
         flat = new.reshape(-1)
         if flat.size > 1 and flat.min() == flat.max():
             flat[0] = 1 - flat[0]
         return new.astype(Y.dtype)
     if whole and classes > 1:
-        return rng.integers(0, classes, shape).astype(Y.dtype)
+        return every_class(rng, classes, shape).astype(Y.dtype)
     return rng.normal(size=shape).astype(Y.dtype if Y.dtype.kind == "f" else float)
+
+
+def every_class(rng: Any, classes: int, shape: tuple[int, ...]) -> Any:
+    """Labels of which each class is one, as far as there are so many: Y.max() + 1 counts them."""
+    labels = rng.integers(0, classes, shape)
+    if labels.size >= classes:
+        labels.reshape(-1)[:classes] = rng.permutation(classes)
+    return labels
 
 
 def build(layout: Layout, dims: list[int], m: int, seed: int, names: list[Weight]) -> Probe:

@@ -174,7 +174,7 @@ class Finder:
         self.used: set[str] = set()
         self.right: set[str] = set()  # parts of a backward pass that is right as a whole
         self.own_data: dict[int, tuple[Any, Any]] = {}
-        self.calls = {n: called_in(f) for n, f in self.functions.items()}
+        self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
         # m, counted at the top of a notebook from data that are not loaded
         self.counts = [
             n
@@ -240,12 +240,30 @@ class Finder:
         """Loops that compute the gradients and update the parameters in their own lines."""
         for site in sites(self.room.statements):
             owner = site.owner.name if site.owner is not None else ""
-            if site.kind is None and owner in self.used:
+            if (site.kind is None and owner in self.used) or self.is_driver(site):
                 continue
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2 and site.kind is None:
                 self.take(owner)
             yield report
+
+    def is_driver(self, site: Site) -> bool:
+        """Whether the gradients come from a function or a method, which is examined by itself."""
+        arguments = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
+        methods = {n for k in self.classes.values() for n in vars(k)}
+        for call in (n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            own = name in self.used or (name in methods and IS["backward"].search(name))
+            if own and not is_activation(name) and not IS["forward"].search(name):
+                return not IS["cost"].search(name) or gives_loss_too(self.named(name))
+            if isinstance(call.func, ast.Name) and name in arguments:
+                return True
+        return False
+
+    def named(self, name: str) -> Function:
+        """The function, or the method of a class, of this name."""
+        holders = [self.functions, *(vars(k) for k in self.classes.values())]
+        return next(h[name] for h in holders if name in h)
 
     def step_subjects(self, site: Site) -> Iterator[Subject]:
         """The step with the data of the file, or with invented ones where they are not loaded."""
@@ -283,7 +301,9 @@ class Finder:
         for b in self.of_role("backward"):
             function = self.functions[b]
             if self.chosen["backward"] is None and (
-                gives_loss_too(function) or takes_upstream(function) or not has_parameters(function)
+                (gives_loss_too(function) and not takes_results(function))
+                or takes_upstream(function)
+                or not has_parameters(function)
             ):
                 continue
             report, f, c = self.network(b, nearest(b, forwards), nearest(b, costs))
@@ -305,18 +325,26 @@ class Finder:
         if not self.chosen["cost"]:
             ways += [(f, None) for f in forwards[:2]]
         first: Report | None = None
+        wrong: tuple[Report, str | None, str | None] | None = None
         for f, c in ways:
+            if c is None and wrong is not None:
+                break  # with the file's own cost
             others = " and ".join(n for n in (f, c) if n)
             title = f"{b} with {others}{'' if c else ', no cost function'}"
             report = self.best(title, self.function_subjects(f, c, b))
-            if report.status != 2:
+            if report.ok:
                 if first is not None and costs and c is None:
                     report.notes.append(f"{costs[0]} was not used: {first.problem}")
                 return report, f, c
+            if report.status == 1:
+                wrong = wrong or (report, f, c)
+                continue
             if first is None or (unbound(first) and not unbound(report)):
                 first = report
             if "time limit" in report.problem:
                 break
+        if wrong is not None:
+            return wrong
         if first is None:
             first = Report(b, problem="no forward pass and no cost function go with it.")
         return first, None, None
@@ -333,11 +361,15 @@ class Finder:
         names = {p for f in functions for p in inspect.signature(f).parameters} - set(EXTRA)
         own = {n: self.room.names.get(n) for n in names}
         kinds = (list, tuple, dict, str, FunctionType)
-        return EXTRA | {n: v for n, v in own.items() if isinstance(v, kinds)}
+        usual = {"lambd": 0.7, "keep_prob": 0.8}
+        found = {n: usual[r] for n in names if (r := role_of(n)) in usual}
+        return EXTRA | found | {n: v for n, v in own.items() if isinstance(v, kinds)}
 
     def loss_and_gradient(self) -> Iterator[Report]:
         for name, function in self.functions.items():
-            if gives_loss_too(function) and name not in self.used and not NOT.search(name):
+            if name in self.used or NOT.search(name) or takes_results(function):
+                continue
+            if gives_loss_too(function):
                 data = chain(self.data([function]), data_for_inputs(function))
                 subjects = (Subject(*given, both=function, extra=EXTRA) for given in data)
                 report = self.best(name, subjects)
@@ -351,11 +383,17 @@ class Finder:
         reason = ""
         runs: list[tuple[int, Examination, list[Trial]]] = []
         stopped: tuple[Examination, list[Trial]] | None = None
+        fitted: int | None = None  # the number of outputs where the labels fit the output
         end = time.monotonic() + PATIENCE
         for subject in subjects:
             if time.monotonic() > end:
                 break
-            if runs and alone(subject) and not alone(runs[0][1].subject):
+            if (
+                runs
+                and alone(subject)
+                and not alone(runs[0][1].subject)
+                and counts_examples(subject)
+            ):
                 break  # one example hides what is wrong for a batch
             subject.counts = (self.room.names, self.counts)
             examination = Examination(subject, title)
@@ -379,10 +417,16 @@ class Finder:
             wrong = sum(not t.right for t in trials) + sum(
                 v.verdict not in GOOD for t in trials for v in (t.verdicts or {}).values()
             )
+            probe, output = trials[0].experiment.probes[0], trials[0].runs[0].output
+            outputs = np.size(output) // probe.m
+            if fitted not in (None, outputs) and output is not None:
+                continue  # right for another number of outputs is not right
             runs.append((wrong, examination, trials))
             if not wrong:
                 break
             end = min(end, time.monotonic() + MORE)
+            if np.shape(output) == np.shape(probe.Y):
+                fitted = outputs
         if not runs and stopped is None:
             why = "it does not run on any of the usual kinds of data."
             return Report(title, problem=reason or why)
@@ -613,7 +657,7 @@ class Finder:
                     name, problem="no object could be made: its constructor takes other things."
                 )
                 continue
-            if backward is not None and is_layer(kind, forward, backward):
+            if backward is not None and is_layer(kind, forward, backward, made[0]):
                 yield self.layer(name, made, forward)
                 continue
             yield self.best(name, self.object_subjects(made, forward, backward or str(step)))
@@ -630,10 +674,13 @@ class Finder:
             pair = {"X": X, "Y": Y}
             takes = inspect.signature(kind).parameters
             call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
-            made, failure = attempt(partial_call(kind, call), seconds=2)
-            if failure is None:
-                self.own_data[id(made)] = (X, Y)
-                yield made
+            sizes = {p: 5 for p in takes if p not in call}
+            for given in (call, call | sizes):
+                made, failure = attempt(partial_call(kind, given), seconds=2)
+                if failure is None:
+                    self.own_data[id(made)] = (X, Y)
+                    yield made
+                    break
 
     def object_subjects(
         self, made: list[Any], forward: str | None, backward: str
@@ -777,6 +824,12 @@ def shapes(subject: Subject) -> str:
     return ", ".join(f"{k} {np.shape(v)}" for k, v in subject.params.items())
 
 
+def counts_examples(subject: Subject) -> bool:
+    """Whether the gradients are summed or averaged over the examples somewhere in the code."""
+    texts = [ast.unparse(t) for f in subject.functions if (t := source_tree(f)) is not None]
+    return bool(re.search(r"axis=|mean\(|/ \(?m\b|shape\[|len\([xXyY]\)", " ".join(texts)))
+
+
 def missing_name(trial: Trial) -> str:
     """A global that the file does not define: its data, as a rule, which are not loaded."""
     failure = trial.failure
@@ -855,6 +908,11 @@ def has_parameters(function: Function) -> bool:
     )
 
 
+def takes_results(function: Function) -> bool:
+    """Whether a function takes what a forward pass has computed."""
+    return any(role_of(n) in ("output", "cache") for n in inspect.signature(function).parameters)
+
+
 def repeats(function: Function) -> bool:
     """Whether a function trains: a loop over iterations or epochs."""
     tree = source_tree(function)
@@ -865,15 +923,15 @@ def repeats(function: Function) -> bool:
     )
 
 
-def is_layer(kind: type, forward: str, backward: str) -> bool:
-    """Whether backward receives a gradient, not labels."""
+def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:
+    """Whether backward receives a gradient, not labels; a cost as a layer has no parameters."""
     f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
     b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
     low = [p.lower() for p in b]
     if any(role_of(p) in ("Y", "X") for p in low):
         return False
     if not low:
-        return bool(f) and len(f) > 1
+        return len(f) > 1 and not parameters_in(made)
     return low[0].startswith(("d", "g", "out", "err", "up", "top", "loss_g"))
 
 
@@ -884,14 +942,21 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     parameters = inspect.signature(function).parameters.values()
     known = {p.name: p.default for p in parameters if p.default is not p.empty}
     known |= next(invent.initial_calls(function, dims), {})
-    own = {p.name: data.get(str(role_of(p.name))) for p in parameters}
+    own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
     return known | {k: v for k, v in own.items() if v is not None}
 
 
-def called_in(function: Function) -> set[str]:
+def called_in(function: Function, room: Mapping[str, Any]) -> set[str]:
+    """The names of the functions that are called, also by way of a table of functions."""
     tree = source_tree(function)
-    nodes = ast.walk(tree) if tree is not None else ()
-    return {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    found = set()
+    for n in ast.walk(tree) if tree is not None else ():
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name):
+            found.add(n.func.id)
+        elif isinstance(n, ast.Name) and isinstance(table := room.get(n.id), dict | list | tuple):
+            values = table.values() if isinstance(table, dict) else table
+            found |= {f.__name__ for f in values if isinstance(f, FunctionType)}
+    return found
 
 
 def gives_loss_too(function: Function) -> bool:

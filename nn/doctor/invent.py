@@ -13,55 +13,67 @@ import numpy as np
 
 from nn.doctor.naming import role_of, source_tree
 
-SIZES = {
-    "input": 0, "inputs": 0, "n_x": 0, "in": 0, "features": 0, "d": 0, "nx": 0, "in_dim": 0,
-    "hidden": 1, "n_h": 1, "nh": 1, "h": 1, "output": -1, "outputs": -1, "n_y": -1, "out": -1, "ny": -1,
-    "classes": -1, "k": -1,
-}  # fmt: skip
-LAYERS = re.compile(r"layer|dims|sizes|architecture|topology|structure|neurons|units|shape")
-ONE_LAYER = re.compile(r"input|output|hidden_(size|dim|units|neurons)|n_layers|num_layers|^n_")
-
 
 def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
-    """Arguments for an initialisation or a constructor."""
+    """Arguments for an initialisation or a constructor: sizes by their names, else in their order.
+
+    >>> next(initial_calls(lambda n_x, hidden_size, classes, lr: 0, [4, 5, 3]))
+    {'n_x': 4, 'hidden_size': 5, 'classes': 3, 'lr': 0.1}
+    """
     try:
-        parameters = [
-            p
-            for p in inspect.signature(function).parameters.values()
-            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        ]
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return
-    base: dict[str, Any] = {}
-    left = []
-    hidden = 0
+    known: dict[str, Any] = {}
+    sizes, arrays, others = [], [], []
+    hidden = dims[1:-1]
     for p in parameters:
-        low = p.name.lower()
-        if LAYERS.search(low) and not ONE_LAYER.search(low):
-            base[p.name] = list(dims)
-        elif re.search(r"hidden", low) and re.search(r"layers|sizes|dims", low):
-            base[p.name] = list(dims[1:-1])
-        elif re.search(r"^in|input|n_?x$|features|fan_in|n_in|in_dim", low):
-            base[p.name] = dims[0]
-        elif re.search(r"hid|n_?h\d?$", low):
-            base[p.name] = dims[1 + min(hidden, len(dims) - 3)]
-            hidden += 1
-        elif re.search(r"^out|output|n_?y$|class|fan_out|n_out|out_dim", low):
-            base[p.name] = dims[-1]
+        if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) or p.name == "self":
+            continue
+        if p.default is not p.empty and not isinstance(p.default, int | list | tuple):
+            continue
+        value = size_called(p.name, dims, hidden)
+        if value is not None:
+            known[p.name] = value
         elif p.default is not p.empty:
             continue
-        elif role_of(low) == "lr":
-            base[p.name] = 0.1
-        elif low in ("dim", "n"):
-            base[p.name] = dims[0]
-        elif low in SIZES:
-            base[p.name] = dims[SIZES[low]]
+        elif role_of(p.name) == "lr":
+            known[p.name] = 0.1
+        elif re.search(r"dim|size|num|units|nodes|neurons|width|layer|^[nhdk]$", p.name.lower()):
+            sizes.append(p.name)
+        elif re.match(r"(w|b|weights?|bias(es)?|gamma|beta|x|y|data)\d*$", p.name.lower()):
+            arrays.append(p.name)
         else:
-            left.append(p.name)
+            others.append(p.name)
+    order = (
+        [dims[0], dims[-1]] if len(sizes) == 2 and not known else [*dims[: -1 or None], dims[-1]]
+    )
+    if known:  # the ends are named: the others are hidden
+        order = dims[1:-1] * len(sizes) or dims
+    known |= dict(zip(sizes, order))
     rng = np.random.default_rng(1)
     shapes = {"w": (dims[0], dims[-1]), "b": (dims[-1],)}
-    arrays = {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in left}
-    yield base | arrays
+    known |= {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in arrays}
+    yield known | dict.fromkeys(others, 0.1)
+    if others:
+        yield known | dict(zip(others, [*order, *dims]))
+        yield known | {n: rng.normal(size=dims[0]) for n in others}
+
+
+def size_called(name: str, dims: list[int], hidden: list[int]) -> Any:
+    """The size, or the list of sizes, that an argument of this name stands for; None for others."""
+    low = name.lower()
+    many = re.search(r"layers|sizes|dims|architecture|topology|structure|units|neurons|shape", low)
+    count = re.match(r"n_|num", low)
+    if re.search(r"hid|n_?h\d?$|h_?dim", low):
+        if re.search(r"sizes|dims|layers", low) and not count:
+            return list(hidden)
+        return hidden.pop(0) if len(hidden) > 1 else hidden[0]
+    if re.search(r"^in(?!it|d|t)|input|n_?x$|features|fan_in|n_in|vocab|prev", low):
+        return dims[0]
+    if re.search(r"^out|output|n_?y$|class|labels|fan_out|n_out", low):
+        return dims[-1]
+    return list(dims) if many and not count else None
 
 
 def with_numbers(params: Any) -> Any:

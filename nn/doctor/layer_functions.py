@@ -96,7 +96,7 @@ def calls_of(f: Function, g: Function) -> Iterator[FunctionLayer]:
     """The ways to call the two: which arguments are arrays, and what the others may be."""
     signature = inspect.signature(f).parameters.values()
     needed = [p.name for p in signature if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    options = {n: settings(f, n) for n in needed[1:]}
+    options = {n: [1e-5] if role_of(n) == "eps" else settings(f, n) for n in needed[1:]}
     fixed = [n for n in needed if options.get(n)]
     for values in product(*(options[n] for n in fixed)):
         yield FunctionLayer(f, g, [n for n in needed if n not in fixed], dict(zip(fixed, values)))

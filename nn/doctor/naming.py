@@ -21,20 +21,24 @@ ROLES: dict[str, str] = {
         "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
         "samples feature images train_data x_in inp",
         "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
-        "expected one_hot onehot y_onehot one_hot_y y_one_hot outputs_true t_train",
+        "expected outputs_true t_train actual actual_output desired desired_output",
         "output": "al a a_l y_hat yhat y_pred ypred pred preds prediction predictions output out "
         "probs prob outputs probabilities a_last activation_last final_output o scores logits "
         "y_predicted predicted a_out aout yp last_activation",
         "cache": "caches cache memory forward_cache intermediates store saved cached activations "
         "acts values history ctx context memo forward_results intermediate state layers_cache tape",
         "grads": "grads gradients grad gradient derivatives g",
-        "lr": "learning_rate lr alpha eta rate step_size epsilon_lr",
-        "m": "m n_examples batch_size n_samples num_examples batch m_samples",
+        "lr": "learning_rate lr alpha eta rate step_size epsilon_lr learn_rate learningrate nu",
+        "m": "m n_examples batch_size n_samples num_examples batch m_samples num_train m_train "
+        "num_samples example_count",
         "L": "l num_layers n_layers layers_count",
         "upstream": "dout dal grad_output d_out upstream dy",
         "cost": "cost loss j",
-        "lambd": "lambd lambda_ reg reg_lambda regularization weight_decay l2",
-        "keep_prob": "keep_prob keep keep_probability",
+        "lambd": "lambd lambda_ lambda lam lamb lamda lmd lmbda lamda_reg reg reg_lambda lambda_reg "
+        "regularization weight_decay l2 l2_reg",
+        "keep_prob": "keep_prob keep_probs keep keep_probability",
+        "eps": "eps epsilon",
+        "hot": "one_hot onehot y_onehot one_hot_y y_one_hot onehot_y y_hot one_hot_labels",
     }.items()
     for name in names.split()
 }
@@ -223,7 +227,8 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
     >>> [parameter_meant(k, ["W1", "b1"]) for k in ("dW1", "db_1", "grad_W1", "W1", "dL_dW1", "dA1")]
     ['W1', 'b1', 'W1', 'W1', 'W1', None]
     """
-    low = key.rpartition(".")[2].lower().strip("_")
+    quoted = re.search(r"\['([^']+)'\]$", key)
+    low = (quoted[1] if quoted else key.rpartition(".")[2]).lower().strip("_")
     forms = {initials(plain(p)): p for p in params} | {plain(p): p for p in params}
     tried = [GRADIENT.sub("", low), re.sub(r"_?(?:grads?|gradient|g)$", "", low), low]
     for form in tried:
@@ -231,6 +236,10 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
         name = forms.get(form) or forms.get(initials(form))
         if name is not None:
             return name
+        if re.fullmatch(r"[wb]\d+", form):  # of a list with a longer name
+            alike = [p for f, p in forms.items() if re.fullmatch(f"{form[0]}[a-z]*{form[1:]}", f)]
+            if len(set(alike)) == 1:
+                return alike[0]
     return None
 
 

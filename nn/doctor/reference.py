@@ -10,7 +10,8 @@ import numpy as np
 
 from nn.doctor.experiment import Probe
 from nn.doctor.sandbox import Failure, attempt
-from nn.doctor.subject import Subject
+from nn.doctor.subject import Subject, batch_of
+from nn.doctor.twin import COSTS, Factor
 from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.formulas import history
 
@@ -33,7 +34,7 @@ class Truth:
     why: str = ""  # autodiff could not be used
 
 
-def find_truth(subject: Subject, probe: Probe) -> tuple[Truth | None, Failure | None]:
+def find_truth(subject: Subject | WithCost, probe: Probe) -> tuple[Truth | None, Failure | None]:
     """The true gradients of the learner's cost at ``probe``, or why they cannot be had."""
     arrays, failure = attempt(
         lambda: numbers_of(*subject.truth(copies(probe.params), copy(probe.X), copy(probe.Y)))
@@ -53,6 +54,31 @@ def find_truth(subject: Subject, probe: Probe) -> tuple[Truth | None, Failure | 
     return truth, None
 
 
+class WithCost:
+    """A subject that has no cost function, with one of the usual costs of its output."""
+
+    cost = None
+
+    def __init__(self, subject: Subject, cost: str, factor: Factor):
+        self.subject, self.kind, self.factor = subject, cost, factor
+        self.last_output: Any = None
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        _, output = self.subject.truth(values, X, Y)
+        m = batch_of(X, Y)
+        n = output.size / m
+        return self.factor.value(m, n) * COSTS[self.kind](output, shaped(Y, output, m)), output
+
+
+def shaped(Y: Any, output: Any, m: int) -> Any:
+    """The targets in the shape of the output: a row, a column or a vector; one-hot for labels."""
+    Y = np.asarray(Y)
+    if Y.size == output.size:
+        return Y.reshape(output.shape) if Y.shape != output.shape[::-1] else Y.T
+    hot = np.eye(output.size // m)[Y.reshape(-1).astype(int)]
+    return hot if output.shape[0] == m else hot.T
+
+
 def numbers_of(loss: Any, output: Any) -> tuple[Any, Any]:
     return None if loss is None else float(np.squeeze(np.asarray(loss))), output
 
@@ -65,7 +91,7 @@ def copies(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: np.array(v) for k, v in values.items()}
 
 
-def by_autodiff(subject: Subject, probe: Probe, expected: float) -> tuple[Truth | None, str]:
+def by_autodiff(subject: Any, probe: Probe, expected: float) -> tuple[Truth | None, str]:
     """Run 1: Tensors through the learner's own forward and cost."""
     tensors = {k: Tensor(v, requires_grad=True) for k, v in probe.params.items()}
     result, failure = attempt(lambda: subject.truth(dict(tensors), copy(probe.X), copy(probe.Y)))
@@ -121,7 +147,7 @@ def cost_slope(subject: Subject, probe: Probe, output: Tensor) -> Any:
     return None if failure or not np.all(np.isfinite(result)) else result
 
 
-def by_differences(subject: Subject, probe: Probe, loss: float) -> Truth:
+def by_differences(subject: Any, probe: Probe, loss: float) -> Truth:
     found: dict[str, Any] = {}
 
     def run() -> None:
@@ -140,7 +166,7 @@ def by_differences(subject: Subject, probe: Probe, loss: float) -> Truth:
     return Truth(loss, {} if failure else found, "differences", NUMERICAL)
 
 
-def cost_at(subject: Subject, probe: Probe, params: dict[str, Any]) -> float:
+def cost_at(subject: Any, probe: Probe, params: dict[str, Any]) -> float:
     np.random.seed(7)
     loss, _ = subject.truth(params, copy(probe.X), copy(probe.Y))
     return float(np.squeeze(np.asarray(loss)))

@@ -99,7 +99,7 @@ class Subject:
         roles = {"params": self.container(values), "X": X, "lr": self.learning_rate, "m": m}
         roles["L"] = max(1, sum(np.ndim(getattr(v, "data", v)) == 2 for v in values.values()))
         if Y is not None:
-            roles["Y"] = Y
+            roles["Y"] = roles["hot"] = Y
         return roles
 
     def pool(self, values: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,12 @@ class Subject:
                 raise CannotExamine(f"{label(self.forward)} returned None: is its return missing?")
             take_result(result, self.forward, roles, pool, values)
             self.complete(roles)
-            self.last_output = roles.get("output")
+            self.last_output = output = roles.get("output")
+            if is_arraylike(output) and np.ndim(roles.get("Y")) == 1 and output.ndim == 2:
+                roles["hot"] = one_hot(roles["Y"], output.shape)
+            if self.cost is None:
+                named = zip(result_names(self.forward), as_tuple(result))
+                return next((v for n, v in named if n and role_of(n) == "cost"), None)
         if self.cost is None:
             return None
         if self.runs_forward_itself(self.cost):  # its x is the input, whatever forward returned
@@ -218,7 +223,8 @@ class Subject:
         if run.updates:
             changed_given = [k for k in changed_given if k in ("X", "Y")]
         run.changed = changed_given + changed_handed
-        if watch and self.both is None and self.backward is not None and not run.updates:
+        same = not any(differs(before[k], v) for k, v in self.current(roles).items() if k in before)
+        if watch and self.both is None and self.backward is not None and same:
             tracer = Tracer()
             result, failure = attempt(lambda: self.run_backward(roles, pool), tracer=tracer, seed=8)
             if failure is None:
@@ -347,20 +353,24 @@ class ObjectSubject(Subject):
 
     def collect(self, run: Run, result: Any, roles: dict[str, Any], before: dict[str, Any]) -> None:
         super().collect(run, result, roles, before)
+        stepped = dict(run.gradients) if run.updates else {}
         own = parameters_in(roles["params"], gradients=True)
         for path, value in own.items():
             name = parameter_meant(path, list(self.values_now(before)))
-            key = f"d{name}"
             base = path.rpartition(".")[0]
-            if name is None or path in before or (key in run.gradients and not run.updates):
+            if name is None or path in before:
                 continue
             same = [k for k in before if k.rpartition(".")[0] == base]
             if name not in same and same:
-                name = parameter_meant(path, same)
-            if name is not None and path not in self.params:
-                if run.updates:
-                    run.updates = False
-                run.gradients[f"d{name}"] = value
+                name = parameter_meant(path, same) or name
+            key = f"d{name}"
+            if key in run.gradients and not run.updates:
+                continue
+            if key in stepped and proportional(stepped[key], value):
+                continue  # the change says more: it has the sign of the step
+            if path not in self.params:
+                run.updates = False
+                run.gradients[key] = value
 
 
 def results_of(holder: Any, forward: str | None, X: Any) -> set[str]:
@@ -374,6 +384,27 @@ def results_of(holder: Any, forward: str | None, X: Any) -> set[str]:
     _, failure = attempt(lambda: method(*[np.array(X)] * len(needed)))
     after = arrays_of(new)
     return set() if failure else {k for k, v in before.items() if after.get(k) is not v}
+
+
+def as_tuple(x: Any) -> tuple[Any, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def one_hot(labels: Any, shape: tuple[int, ...]) -> Any:
+    """Labels as rows or columns of 0 and 1 of this shape, where that is possible."""
+    for n, m in (shape, shape[::-1]):
+        if m == len(labels) and np.all((labels >= 0) & (labels < n)) and labels.dtype.kind in "iu":
+            hot = np.eye(n)[labels]
+            return hot if shape[0] == m else hot.T
+    return labels
+
+
+def proportional(a: Any, b: Any) -> bool:
+    """Whether two arrays differ by a factor only."""
+    a, b = np.ravel(np.asarray(a, float)), np.ravel(np.asarray(b, float))
+    if a.shape != b.shape or not np.any(b):
+        return False
+    return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-9 * np.abs(a).max())
 
 
 def is_nested(x: Any) -> bool:
