@@ -125,9 +125,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     report.parts = [p for p in found if p.status != 2]
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
-    # a loop that only calls what is examined is no failure
-    own = [p for p in failed if not p.title.startswith("the training step")] or failed
-    names = [p.title.partition(" with ")[0] for p in own]
+    names = [p.title.partition(" with ")[0] for p in failed]
     tried = {word.strip(",") for p in failed for word in p.title.split()}
     rest = [n for n in finder.functions if n not in finder.used | tried]
     rest += [
@@ -141,8 +139,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
         more = len(room.left_out) - 3
         shown = "; ".join(room.left_out[:3]) + (f"; and {more} more" if more > 0 else "")
         report.not_checked.append(f"not executed: {shown}")
-    loops = all(p.title.startswith("the training step") for p in failed)
-    if not loops and report.parts and all(p.ok for p in report.parts):
+    if failed and report.parts and all(p.ok for p in report.parts):
         report.problem = (
             f"what was examined is right, but {', '.join(names)} could not be examined."
         )
@@ -297,6 +294,8 @@ class Finder:
 
     def networks(self) -> Iterator[Report]:
         forwards, costs = self.of_role("forward"), self.of_role("cost")
+        parts = {n for c in costs for n in self.reached(c) if IS["cost"].search(n)}
+        costs += [n for n in self.functions if n in parts and n not in costs]
         forwards.sort(key=lambda n: "predict" in n.lower())
         for b in self.of_role("backward"):
             function = self.functions[b]
@@ -811,8 +810,9 @@ def unbound(report: Report) -> bool:
 
 
 def alone(subject: Subject) -> bool:
-    """Whether X is one example."""
-    return np.ndim(subject.X) == 1 or 1 in np.shape(subject.X)
+    """Whether X is one example: a row or a column, or a vector where w is one too."""
+    vectors = any(map(np.ndim, subject.params.values()))
+    return 1 in np.shape(subject.X) or (np.ndim(subject.X) == 1 and vectors)
 
 
 def sentence(error: Exception) -> str:
