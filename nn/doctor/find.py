@@ -169,7 +169,7 @@ class Finder:
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
         self.used: set[str] = set()
-        self.right: set[str] = set()  # parts of a backward pass that is right as a whole
+        self.right: set[str] = set()  # parts of what is right as a whole, and layers
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
         # m, counted at the top of a notebook from data that are not loaded
@@ -378,9 +378,10 @@ class Finder:
 
     def best(self, title: str, subjects: Iterable[Subject]) -> Report:
         """The examination with the kind of data that the code is right on; else with the one that it
-        runs on with the fewest wrong gradients. Data that it stops at were not meant for it."""
+        runs on with the smallest share of wrong gradients. Data that it stops at are not meant for it.
+        """
         reason = ""
-        runs: list[tuple[int, Examination, list[Trial]]] = []
+        runs: list[tuple[float, Examination, list[Trial]]] = []
         stopped: tuple[Examination, list[Trial]] | None = None
         fitted: int | None = None  # the number of outputs where the labels fit the output
         end = time.monotonic() + PATIENCE
@@ -413,15 +414,14 @@ class Finder:
             if trials[0].failure is not None:
                 stopped = stopped or (examination, trials)
                 continue
-            wrong = sum(not t.right for t in trials) + sum(
-                v.verdict not in GOOD for t in trials for v in (t.verdicts or {}).values()
-            )
+            verdicts = [v.verdict for t in trials for v in (t.verdicts or {}).values()]
+            wrong = sum(v not in GOOD for v in verdicts) / max(len(verdicts), 1)
             probe, output = trials[0].experiment.probes[0], trials[0].runs[0].output
             outputs = np.size(output) // probe.m
             if fitted not in (None, outputs) and output is not None:
                 continue  # right for another number of outputs is not right
             runs.append((wrong, examination, trials))
-            if not wrong:
+            if all(t.right for t in trials):
                 break
             end = min(end, time.monotonic() + MORE)
             if np.shape(output) == np.shape(probe.Y):
@@ -540,6 +540,7 @@ class Finder:
             report = check_layer_functions(partner, function, f"{name} with {partner.__name__}")
             if report.status != 2:
                 self.take(name, partner.__name__)
+                self.right.add(name)  # it need not be examined again
             if report.status != 2 or not is_activation(name):
                 yield report
 

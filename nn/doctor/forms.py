@@ -39,6 +39,7 @@ from nn.doctor.subject import (
     loss_in,
     parameters_in,
     put,
+    updates_seen,
 )
 from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.formulas import history
@@ -1176,6 +1177,7 @@ class Step(Subject):
         if isinstance(result, tuple) and result and isinstance(result[0], Mapping):
             result = result[0]
         after = flatten(tree if result is None else result, self.prefix)
+        run.events = run.events + updates_seen(run.events, before, self.learning_rate)
         for name, old in before.items():
             new = after.get(name)
             if new is not None and np.shape(new) == np.shape(old):

@@ -267,6 +267,8 @@ class Subject:
             for k in [k for k in found if k[1:] in before]:
                 found[k] = (before[k[1:]] - found[k]) / self.learning_rate
         run.gradients |= found
+        if run.updates:
+            run.events = run.events + updates_seen(run.events, before, self.learning_rate)
 
     def values_now(self, before: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in before.items() if k not in ("X", "Y")}
@@ -405,6 +407,18 @@ def proportional(a: Any, b: Any) -> bool:
     if a.shape != b.shape or not np.any(b):
         return False
     return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-9 * np.abs(a).max())
+
+
+def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) -> list[Event]:
+    """The gradients in the assignments of new parameters: ``params["W1"] -= rate * ...``."""
+    found = []
+    for e in events:
+        name = parameter_meant(plain(e.name), list(before))
+        if name is not None and plain(e.name) == plain(name):
+            old = before[name]
+            if np.shape(old) == e.value.shape and differs(old, e.value):
+                found.append(e._replace(name=f"d{name}", value=(old - e.value) / rate))
+    return found
 
 
 def is_nested(x: Any) -> bool:
