@@ -318,6 +318,16 @@ def test_what_used_a_tensor_before_it_was_written_keeps_its_gradient() -> None:
     np.testing.assert_array_equal(x.grad, [18 + 1, 36 + 36])
 
 
+def test_a_tensor_written_into_itself_is_not_its_own_past() -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    y = x.copy()
+    y[::-1] = y
+    assert all(each is not y for each in y.inputs)
+    (y * [1.0, 10.0, 100.0]).sum().backward()
+    np.testing.assert_array_equal(y.detach().data, [3.0, 2.0, 1.0])
+    np.testing.assert_array_equal(x.grad, [100.0, 10.0, 1.0])
+
+
 def test_no_array_is_changed_by_writing() -> None:
     array = np.ones(3)
     t = Tensor._constant(array)

@@ -109,8 +109,10 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         return
     if not hasattr(value, "shape"):
         value = array_of(value, f"writing into {x.describe()}")
-    parts, value = _each_place_once(x, parts, value)
-    _become(x, _setitem(_twin(x), value, *parts))
+    before = _twin(x)
+    value = before if value is x else value  # or x would be computed from itself
+    parts, value = _each_place_once(before, parts, value)
+    _become(x, _setitem(before, value, *parts))
 
 
 def _refuse_to_write(x: Tensor, needs: bool) -> None:
