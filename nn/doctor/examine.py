@@ -15,6 +15,7 @@ from nn.doctor import twin as twins
 from nn.doctor.experiment import Experiment, Layout
 from nn.doctor.naming import (
     CannotExamine,
+    Hopeless,
     Unbound,
     intermediate_meant,
     label,
@@ -194,7 +195,7 @@ class Examination:
             runs.append(run)
             if truth is not None:
                 if run.failure is None and differs_much(run.loss, truth.loss):
-                    raise CannotExamine(
+                    raise Hopeless(
                         "the cost of the same numbers is another one at each run (random numbers "
                         "without a seed, or something kept from the run before), so there is no "
                         "gradient to compare with"
@@ -207,7 +208,8 @@ class Examination:
             self.compare(trial)
             found = [k for k in self.subject.params if f"d{k}" in runs[0].gradients]
             if not trial.failure and not found and not runs[0].raw:
-                raise CannotExamine(nothing_found(self.subject, runs[0]))
+                kind = CannotExamine if runs[0].problems else Hopeless
+                raise kind(nothing_found(self.subject, runs[0]))
             return trial
         if failures is not None and not failures:
             failures.append(
@@ -221,7 +223,7 @@ class Examination:
         if failure is not None and isinstance(failure.error, CannotExamine):
             raise failure.error
         if failure is not None and isinstance(failure.error, HOPELESS):
-            raise CannotExamine(f"{stage} failed, {failure.sentence}")
+            raise Hopeless(f"{stage} failed, {failure.sentence}")
 
     def infer_cost(self, trial: Trial) -> None:
         """Without a cost function: the usual costs, and the one that the gradients fit best."""

@@ -36,6 +36,7 @@ from nn.doctor.load import Room, load
 from nn.doctor.loops import Site, TrainingStep, sites, surroundings
 from nn.doctor.naming import (
     CannotExamine,
+    Hopeless,
     Unbound,
     names_returned,
     parameter_meant,
@@ -328,6 +329,8 @@ class Finder:
         for f, c in ways:
             if c is None and wrong is not None:
                 break  # with the file's own cost
+            if first is not None and first.final and None in (f, c):
+                break  # what does not end with them does not end without
             others = " and ".join(n for n in (f, c) if n)
             title = f"{b} with {others}{'' if c else ', no cost function'}"
             report = self.best(title, self.function_subjects(f, c, b))
@@ -401,8 +404,9 @@ class Finder:
                 with np.errstate(all="ignore"):
                     trials = examination.trials()
             except CannotExamine as error:
-                if isinstance(error, Unbound) or "time limit" in str(error):
-                    return Report(title, problem=sentence(error))
+                if isinstance(error, Unbound | Hopeless):
+                    final = isinstance(error, Hopeless)
+                    return Report(title, problem=sentence(error), final=final)
                 reason = reason or sentence(error)
                 continue
             except Exception as error:  # one part that the doctor cannot do does not end the others

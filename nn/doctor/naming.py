@@ -48,6 +48,10 @@ class CannotExamine(Exception):
     """Why this code cannot be examined."""
 
 
+class Hopeless(CannotExamine):
+    """The same whatever the numbers: it asks for input, does not end, returns no gradients ..."""
+
+
 class Unbound(CannotExamine):
     """An argument of the learner's function that the doctor cannot give a value."""
 

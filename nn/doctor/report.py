@@ -124,6 +124,7 @@ class Report:
     checked: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     problem: str = ""  # why it could not be examined
+    final: bool = False  # and no other data would help
     unexplained: list[str] = field(default_factory=list)
     parts: list[Report] = field(default_factory=list)
 

@@ -2,7 +2,7 @@
 
     python tests/nn/doctor/mutants.py [--pairs] [--sample N] [--show]
 
-Each mutant is the text of a program of `networks.py` with one statement of its backward pass changed.
+Each mutant is the text of a program of `right_programs.py` with one statement of its backward pass changed.
 The changes are edits of the text and share nothing with the doctor's hypotheses. Which gradients are
 wrong is decided by running the mutant next to the right program, whose gradients are compared with
 central differences of its cost.
@@ -24,10 +24,10 @@ if __name__ == "__main__":
     here = Path(__file__).resolve()
     sys.path[:0] = [str(here.parent), str(here.parents[3])]
 
-import networks
 import numpy as np
 import programs
-from networks import Network, Statement
+import right_programs
+from right_programs import Network, Statement
 
 from nn import doctor
 from nn.doctor.report import Report
@@ -208,7 +208,7 @@ def of_activation(s: Statement, network: Network) -> Mistakes:
     if g is None or kind == "identity":
         yield from of_cost(s, network)
         for other in ("sigmoid", "tanh", "relu") if kind == "identity" else ():
-            slope = networks.SLOPE[other].format(z=z, a=a)
+            slope = right_programs.SLOPE[other].format(z=z, a=a)
             yield (
                 f"slope of {other}",
                 f"({s.text}) * {slope}",
@@ -224,7 +224,7 @@ def of_activation(s: Statement, network: Network) -> Mistakes:
         return
     named = f"{kind}'s slope"
     a = a or f"np.maximum(0, {z})"
-    slope = networks.SLOPE[kind].format(z=z, a=a)
+    slope = right_programs.SLOPE[kind].format(z=z, a=a)
     yield "no slope", g, "derivative missing"
     yield "no upstream", slope + " * 1.0", "upstream missing"
     yield "slope twice", f"{s.text} * {slope}", "derivative twice|something too many"
@@ -244,7 +244,7 @@ def of_activation(s: Statement, network: Network) -> Mistakes:
         yield "mask of the gradient", f"{g} * ({g} > 0)", "mask on the gradient"
         yield "mask of the gradient too", f"{g} * ({z} > 0) * ({g} > 0)", "mask on the gradient"
     for other in zip(s.others.get("Z", []), s.others.get("A", [])):
-        text = networks.SLOPE[kind].format(z=other[0], a=other[1])
+        text = right_programs.SLOPE[kind].format(z=other[0], a=other[1])
         kinds = "mask of another layer|cache of another layer|another array"
         yield f"cache of {other[0]}", f"{g} * {text}", kinds
     for other_g in s.others.get("dA", []):
@@ -260,14 +260,14 @@ def of_cost(s: Statement, network: Network) -> Mistakes:
     a, mean = s.roles["A"], " / m" if s.text.endswith(" / m") else ""
     fused, squares = s.letter == "Z", network.cost == "squares"
     if fused:
-        slope = networks.SLOPE["sigmoid"].format(a=a, z="")
+        slope = right_programs.SLOPE["sigmoid"].format(a=a, z="")
         yield "slope too", f"({a} - Y) * {slope}{mean}", "slope of the output twice|another cost"
         yield "Y missing", f"{a}{mean}", "cost's gradient|a term missing"
         yield "A + Y", f"({a} + Y){mean}", "cost's gradient|a sign inside"
         squared = "another cost"
         yield "slope of squares", f"2 * ({a} - Y) * {slope}{mean}", squared
         return
-    for cost, text in networks.COST_SLOPE.items():
+    for cost, text in right_programs.COST_SLOPE.items():
         if cost != network.cost and not (squares and cost != "squares"):
             yield f"cost of {cost}", f"({text.format(a=a)}){mean}", "another cost|term missing"
     if squares:
@@ -562,7 +562,7 @@ def score(network: Network, changed: Sequence[Mutant]) -> Score:
 
 
 def all_mutants() -> list[Mutant]:
-    return [m for network in networks.networks() for m in mutants(network)]
+    return [m for network in right_programs.networks() for m in mutants(network)]
 
 
 def sample(of: Sequence[Mutant], n: int) -> list[Mutant]:
@@ -582,7 +582,7 @@ def sample(of: Sequence[Mutant], n: int) -> list[Mutant]:
 def pairs(n: int) -> Iterator[list[Mutant]]:
     """Random pairs of mistakes of two kinds in two layers of one program."""
     rng = random.Random(11)
-    programs_ = [w for w in networks.networks() if w.form != "loop"]
+    programs_ = [w for w in right_programs.networks() if w.form != "loop"]
     choices = {w.title: mutants(w) for w in programs_}
     while n:
         a, b = rng.sample(choices[rng.choice(programs_).title], 2)
@@ -647,7 +647,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if a.sample:
         chosen = sample(chosen, a.sample)
     total: Counter[str] = Counter()
-    for network in networks.networks():
+    for network in right_programs.networks():
         mine = [[m] for m in chosen if m.network.title == network.title]
         if mine:
             found = measure(mine, a.show)

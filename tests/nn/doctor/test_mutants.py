@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import mutants
-import networks
 import pytest
+import right_programs
 
 ALL = mutants.all_mutants()
 SAMPLE = 120
 
 
-@pytest.mark.parametrize("network", networks.networks(), ids=lambda w: w.title)
+@pytest.mark.parametrize("network", right_programs.networks(), ids=lambda w: w.title)
 def test_the_unchanged_program_is_right_and_called_right(network):
     assert mutants.is_right(network), "the program itself is wrong"
     report, _ = mutants.examine(network)
@@ -34,7 +34,7 @@ def test_the_sample_has_every_mistake():
 
 
 def test_a_mutant_that_is_not_one_is_told_apart():
-    network = networks.hand_written(2, "relu", "sigmoid", "entropy", "columns")
+    network = right_programs.hand_written(2, "relu", "sigmoid", "entropy", "columns")
     by_text = {m.text: m for m in mutants.mutants(network)}
     equal = by_text["dA1 * (Z1 >= 0)"]
     wrong = by_text["dA1 * (Z1 < 0)"]
