@@ -1,4 +1,7 @@
-"""Networks on Tensors, and the formulas derived by hand to compare them with."""
+"""Networks on Tensors, and the formulas derived by hand to compare them with.
+
+``from nn import doctor`` has the gradient doctor, which examines backprop written by hand.
+"""
 
 from nn import datasets, initializers, manual
 from nn.comparison import compare
