@@ -61,10 +61,14 @@ def agree(loss: Tensor, tolerance: float, fused: bool = False) -> None:
     formulas = derive(loss, fused=fused)
     value, grads = formulas.function(**formulas.inputs)
     np.testing.assert_allclose(value, loss.data, rtol=1e-14)
-    leaves = leaves_of(loss)
+    tensors = history(loss)
+    leaves = [t for t in tensors if t.rule is None]
+    for tensor in tensors:
+        tensor.retain_grad()
     loss.backward()
-    # where a gradient is zero in truth there is only rounding to compare, of the others' size
-    scale = max((float(np.max(np.abs(t.grad), initial=0)) for t in leaves), default=0.0) or 1.0
+    # where gradients cancel, as those of x - x do, there is only rounding to compare, of their size
+    flows = [t.grad for t in tensors if t is not loss]
+    scale = max((float(np.max(np.abs(g), initial=0)) for g in flows), default=0.0) or 1.0
     # each leaf is known by its array: the names of unnamed ones are derive's choice
     for tensor in leaves:
         name = next(k for k, v in formulas.inputs.items() if v is tensor.data)
@@ -74,7 +78,8 @@ def agree(loss: Tensor, tolerance: float, fused: bool = False) -> None:
         tensor.zero_grad()
 
 
-def leaves_of(loss: Tensor) -> list[Tensor]:
+def history(loss: Tensor) -> list[Tensor]:
+    """All tensors that a gradient of ``loss`` flows to."""
     seen: set[Tensor] = set()
     stack = [loss]
     while stack:
@@ -83,7 +88,7 @@ def leaves_of(loss: Tensor) -> list[Tensor]:
             continue
         seen.add(t)
         stack += [x for x in t.inputs if isinstance(x, TensorClass)]
-    return [t for t in seen if t.rule is None]
+    return list(seen)
 
 
 @pytest.mark.parametrize(("entry", "example"), test_rules.CASES)
