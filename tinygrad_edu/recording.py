@@ -20,13 +20,12 @@ from tinygrad_edu.backward import (
     pull_right,
 )
 from tinygrad_edu.mode import PAUSED, RECORDING, mode, within
+from tinygrad_edu.protocols import UFUNCS, missing_rule
 from tinygrad_edu.tensor import (
-    UFUNCS,
     Tensor,
     View,
     array_of,
     clock,
-    missing_rule,
     refuse_stale,
     shares_memory,
 )

@@ -16,8 +16,8 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
+from tinygrad_edu.protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS
 from tinygrad_edu.rules.elementwise import dropout, gelu, leaky_relu
-from tinygrad_edu.tensor import FUNCTIONS, UFUNC_METHODS, UFUNCS
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {}
 SMALL = np.array([[2, 0], [1, 1]])

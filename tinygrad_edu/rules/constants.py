@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.protocols import missing_rule
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.support import means, positive_axes
-from tinygrad_edu.tensor import Tensor, missing_rule
+from tinygrad_edu.tensor import Tensor
 
 _zeros_like = rule("zeros_like", lambda x, dtype, shape: np.zeros_like(x, dtype, shape=shape))
 _ones_like = rule("ones_like", lambda x, dtype, shape: np.ones_like(x, dtype, shape=shape))

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from tinygrad_edu.tensor import FUNCTIONS, UFUNC_METHODS, UFUNCS, Tensor
+from tinygrad_edu.protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS
+from tinygrad_edu.tensor import Tensor
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 

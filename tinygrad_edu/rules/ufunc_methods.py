@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_edu.protocols import UFUNC_METHODS, UFUNCS
 from tinygrad_edu.rules.indexing import scatter, written_at
 from tinygrad_edu.rules.shapes import expand_dims, moveaxis, stack
 from tinygrad_edu.rules.support import array_like, means, positive_axes, positive_axis
-from tinygrad_edu.tensor import UFUNC_METHODS, UFUNCS
 
 Operation = Callable[..., Any]
 LOGICAL = (np.logical_and, np.logical_or, np.logical_xor)
