@@ -137,9 +137,9 @@ def gradients_without_eps(subject: Any, probe: Any) -> dict[str, Any] | None:
             continue
         inputs: list[Any] = []
         for x in node.inputs:
-            tiny = np.ndim(x) == 0 and isinstance(x, float | np.floating) and 0 < abs(x) <= 1e-4
+            tiny = isinstance(x, float | np.floating) and 0 < abs(float(x)) <= 1e-4
             tiny = tiny and node.rule.name in ("add", "subtract")
-            changed = changed or bool(tiny)
+            changed = changed or tiny
             inputs.append(0.0 if tiny else new.get(id(x), x))
         new[id(node)] = record(node.rule, inputs)
     if not changed or not isinstance(new[id(loss)], Tensor):

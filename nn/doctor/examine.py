@@ -133,7 +133,7 @@ class Examination:
     def first_trial(self) -> Trial | None:
         """The learner's own depth with other widths; or his own sizes, if nothing else runs."""
         s = self.subject
-        failures = []
+        failures: list[str] = []
         self.batches = ex.BATCHES
         stopped: Any = (
             None  # a layout whose backward pass stops: it may run with its own sizes only
@@ -764,10 +764,10 @@ class Examination:
                 wrong = True
                 cause = self.cause(mark, name, trial, twin, theirs)
                 if mark.name in swapped:
-                    layer, other = swapped[mark.name]
+                    layer, taken = swapped[mark.name]
                     cause.kind, cause.alternatives = "cache of another layer", []
                     cause.says = (
-                        f"layer {layer} is computed backward with the cache of layer {other}"
+                        f"layer {layer} is computed backward with the cache of layer {taken}"
                     )
                     cause.fix = f"give layer {layer} its own cache"
                     where = place_of(mark.value[0], trial.runs[0].events, mark.name)
@@ -1160,10 +1160,10 @@ def caches_exchanged(marks: Sequence[Mark]) -> dict[str, tuple[int, int]]:
             k
             for change in mark.causes
             for s in change.formula.symbols() - own
-            if (k := owner_of(s)) not in (None, layer)
+            if (k := owner_of(s)) is not None and k != layer
         }
-        owners.setdefault(layer, []).append((mark.name, found))  # type: ignore[arg-type]
-    result = {}
+        owners.setdefault(layer, []).append((mark.name, found))
+    result: dict[str, tuple[int, int]] = {}
     for layer, parts in owners.items():
         common = set.intersection(*(found for _, found in parts))
         if len(parts) > 1 and len(common) == 1:

@@ -158,6 +158,7 @@ def every_class(rng: Any, classes: int, shape: tuple[int, ...]) -> Any:
 def build(layout: Layout, dims: list[int], m: int, seed: int, names: list[Weight]) -> Probe:
     rng = np.random.default_rng(seed)
     params: dict[str, Any] = {}
+    shape: tuple[int, ...]
     for w, n_in, n_out in zip(names, dims, dims[1:]):
         shape = (n_in, n_out) if w.transposed else (n_out, n_in)
         params[w.name] = rng.normal(size=shape) * 1.3 / np.sqrt(n_in)

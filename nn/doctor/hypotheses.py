@@ -131,7 +131,7 @@ def changes_of(name: str, formula: Any, room: Room, known: list[str]) -> list[Ch
     return found
 
 
-def tried(*makers: tuple[str, str, Callable[[], Any]]) -> Iterator[Change]:
+def tried(*makers: tuple[str, str, Callable[..., Any]]) -> Iterator[Change]:
     """The changes that can be computed."""
     for kind, says, make in makers:
         try:
@@ -657,15 +657,15 @@ def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
             ),
             ("softmax's slope", f"{name} is {upstream} * {out}: a term is missing", lambda: g * A),
         )
-    for other in range(1, twin.depth + 1):
-        if other != layer:
-            z, a = room[f"Z{other}"], room[room.activations(other)]
+    for k in range(1, twin.depth + 1):
+        if k != layer:
+            z, a = room[f"Z{k}"], room[room.activations(k)]
             slope = slopes(room, z, a).get(right)
             if slope is not None:
                 yield from tried(
                     (
                         "cache of another layer",
-                        f"{name} takes the derivative at Z{other} of layer {other}, not at Z{layer}",
+                        f"{name} takes the derivative at Z{k} of layer {k}, not at Z{layer}",
                         lambda s=slope: g * s,
                     )
                 )
@@ -790,7 +790,7 @@ def flipped(part: Any) -> str:
 
 def own_edits(e: Expression) -> Iterator[tuple[str, Any]]:
     f, args = e.function, e.args
-    makers: list[tuple[str, Callable[[], Any]]] = []
+    makers: list[tuple[str, Callable[..., Any]]] = []
     if f is np.matmul:
         a, b = args
         makers += [

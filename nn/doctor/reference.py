@@ -136,7 +136,7 @@ def cost_slope(subject: Subject, probe: Probe, output: Tensor) -> Any:
 
     def run() -> Any:
         for i in np.ndindex(A.shape):
-            h = STEP * max(1e-2, min(1.0, abs(A[i])))
+            h = STEP * max(1e-2, min(1.0, float(abs(A[i]))))
             up, down = A.copy(), A.copy()
             up[i] += h
             down[i] -= h

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Edit(NamedTuple):
     kind: str
     code: CodeType
     path: Path
-    new: Any
+    new: ast.stmt
     line: int
     before: str
     after: str
@@ -138,7 +138,6 @@ class Repair:
     def change(self, edit: Edit) -> Any:
         """Make the change for good; what stood there."""
         old = at(self.trees[edit.code], edit.path)
-        located(edit.new, old)
         put(self.trees[edit.code], edit.path, edit.new)
         self.changed.append(edit.code)
         return old
@@ -153,8 +152,6 @@ class Repair:
         self.left -= 1
         tree = self.trees[edit.code]
         old = at(tree, edit.path)
-        length = len(edit.new) if isinstance(edit.new, list) else 1
-        located(edit.new, old)
         put(tree, edit.path, edit.new)
         try:
             with self.replaced(edit) as done:
@@ -163,11 +160,7 @@ class Repair:
                 probe = self.trial.experiment.probes[which]
                 run = self.subject.run(probe.params, probe.X, probe.Y, watch)
         finally:
-            if isinstance(edit.new, list):
-                owner, (name, i) = at(tree, edit.path[:-1]), edit.path[-1]
-                getattr(owner, name)[i : i + length] = [old]
-            else:
-                put(tree, edit.path, old)
+            put(tree, edit.path, old)
         before = self.trial.runs[which].loss
         try:
             if run.stage == "forward" and run.failure:
@@ -220,6 +213,7 @@ class Repair:
                     seen = {head(statement)}
                     made = sorted(statement_edits(statement, about), key=lambda e: e[0] in RARE)
                     for kind, new in made:
+                        located(new, statement)
                         text = head(new)
                         if text not in seen:
                             seen.add(text)
@@ -424,9 +418,7 @@ def about_function(tree: ast.FunctionDef, attributes: list[str], helpers: list[s
     return About(local_names(tree), attributes, helpers, known, sizes)
 
 
-def head(statement: ast.stmt | list[ast.stmt]) -> str:
-    if isinstance(statement, list):
-        return "; ".join(head(s) for s in statement)
+def head(statement: ast.stmt) -> str:
     return ast.unparse(statement).split("\n")[0]
 
 
@@ -466,12 +458,11 @@ def at(node: Any, path: Path) -> Any:
     return node
 
 
-def located(new: Any, old: Any) -> None:
-    """Give new statements the line of the old one."""
-    for statement in new if isinstance(new, list) else [new]:
-        if not hasattr(statement, "lineno"):
-            ast.copy_location(statement, old)
-        ast.fix_missing_locations(statement)
+def located(new: ast.stmt, old: ast.stmt) -> None:
+    """Give a new statement the line of the old one."""
+    if not hasattr(new, "lineno"):
+        ast.copy_location(new, old)
+    ast.fix_missing_locations(new)
 
 
 def put(tree: ast.AST, path: Path, new: Any) -> None:
@@ -479,8 +470,6 @@ def put(tree: ast.AST, path: Path, new: Any) -> None:
     name, i = path[-1]
     if i is None:
         setattr(owner, name, new)
-    elif isinstance(new, list):
-        getattr(owner, name)[i : i + 1] = new
     else:
         getattr(owner, name)[i] = new
 
@@ -490,73 +479,81 @@ def with_part(node: Any, path: Path, new: Any) -> Any:
     if not path:
         return new
     name, i = path[0]
-    old, changed = getattr(node, name), copy.copy(node)
+    old = getattr(node, name)
     if i is None:
-        setattr(changed, name, with_part(old, path[1:], new))
-    else:
-        setattr(changed, name, [*old[:i], with_part(old[i], path[1:], new), *old[i + 1 :]])
-    return changed
+        return changed(node, **{name: with_part(old, path[1:], new)})
+    return changed(node, **{name: [*old[:i], with_part(old[i], path[1:], new), *old[i + 1 :]]})
 
 
-def statement_edits(statement: Any, about: About) -> Iterator[tuple[str, Any]]:
+def statement_edits(statement: ast.stmt, about: About) -> Iterator[tuple[str, ast.stmt]]:
     """The statement with one change in it."""
     if isinstance(statement, ast.For | ast.If | ast.While):
         part = "iter" if isinstance(statement, ast.For) else "test"
         for kind, new in expression_edits(getattr(statement, part), about):
-            changed = copy.copy(statement)
-            setattr(changed, part, new)
-            yield kind, changed
+            yield kind, changed(statement, **{part: new})
         return
     value = getattr(statement, "value", None)
     if value is None:
         return
-
-    def with_value(new: ast.expr) -> Any:
-        changed = copy.copy(statement)
-        changed.value = new
-        return ast.copy_location(changed, statement)
-
-    yield from ((kind, with_value(new)) for kind, new in expression_edits(value, about))
-    if isinstance(statement, ast.Expr):
-        return
-    target = getattr(statement, "targets", [None])[0]
-    size = isinstance(target, ast.Name) and target.id in about.sizes
-    for part in value.elts if isinstance(value, ast.Tuple) else [] if size else [value]:
-        for kind, new_part in whole_edits(part, about):
-            if isinstance(value, ast.Tuple):
-                elements = [new_part if e is part else e for e in value.elts]
-                yield kind, with_value(ast.Tuple(elements, ast.Load()))
-            else:
-                yield kind, with_value(new_part)
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if not isinstance(target, ast.Tuple):
-            yield (
-                "= for +=",
-                ast.copy_location(ast.AugAssign(target, ast.Add(), value), statement),
-            )
-            for name in about.names if isinstance(target, ast.Name) else ():
-                if name != target.id:
-                    new = ast.Assign([ast.Name(name, ast.Store())], value)
-                    yield "another name assigned", ast.copy_location(new, statement)
+    for kind, new in expression_edits(value, about):
+        yield kind, changed(statement, value=new)
+    if isinstance(statement, ast.Assign):
+        yield from assignment_edits(statement, about)
+    elif isinstance(statement, ast.Return):
+        yield from side_edits(statement, value, about)
+    elif isinstance(statement, ast.AugAssign):
+        yield from side_edits(statement, value, about)
+        target = statement.target
         if isinstance(target, ast.Subscript):
             for kind, index in expression_edits(target.slice, about):
-                new_target = copy.deepcopy(target)
-                new_target.slice = index
-                yield kind, ast.copy_location(ast.Assign([new_target], value), statement)
-    if isinstance(statement, ast.AugAssign):
-        if isinstance(statement.target, ast.Subscript):
-            for kind, index in expression_edits(statement.target.slice, about):
-                changed = copy.deepcopy(statement)
-                changed.target.slice = index
-                yield kind, changed
-        yield "+= for =", ast.copy_location(ast.Assign([statement.target], value), statement)
-        yield "statement too many", ast.copy_location(ast.Pass(), statement)
+                yield kind, changed(statement, target=changed(target, slice=index))
+        yield "+= for =", ast.Assign([target], value)
+        yield "statement too many", ast.Pass()
         for op in (ast.Sub, ast.Add, ast.Mult):
             if not isinstance(statement.op, op):
-                changed = copy.deepcopy(statement)
-                changed.op = op()
-                yield "another operation", changed
+                yield "another operation", changed(statement, op=op())
+
+
+def side_edits(
+    statement: ast.stmt, value: ast.expr, about: About
+) -> Iterator[tuple[str, ast.stmt]]:
+    """Something done to the right-hand side, or to one of its parts."""
+    if not isinstance(value, ast.Tuple):
+        for kind, new in whole_edits(value, about):
+            yield kind, changed(statement, value=new)
+        return
+    for i, part in enumerate(value.elts):
+        for kind, new in whole_edits(part, about):
+            elements = [*value.elts[:i], new, *value.elts[i + 1 :]]
+            yield kind, changed(statement, value=ast.Tuple(elements, ast.Load()))
+
+
+def assignment_edits(statement: ast.Assign, about: About) -> Iterator[tuple[str, ast.stmt]]:
+    target, value = statement.targets[0], statement.value
+    if not (isinstance(target, ast.Name) and target.id in about.sizes):
+        yield from side_edits(statement, value, about)
+    if len(statement.targets) > 1:
+        return
+    if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
+        yield "= for +=", ast.AugAssign(target, ast.Add(), value)
+    if isinstance(target, ast.Name):
+        for name in about.names:
+            if name != target.id:
+                yield "another name assigned", ast.Assign([ast.Name(name, ast.Store())], value)
+    if isinstance(target, ast.Subscript):
+        for kind, index in expression_edits(target.slice, about):
+            yield kind, ast.Assign([changed(target, slice=index)], value)
+
+
+Node = TypeVar("Node", bound=ast.AST)
+
+
+def changed(node: Node, **parts: Any) -> Node:
+    """The node with other parts; the rest is shared with the old one."""
+    new = copy.copy(node)
+    for name, part in parts.items():
+        setattr(new, name, part)
+    return new
 
 
 def source(text: str) -> ast.expr:

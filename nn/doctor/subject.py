@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -79,6 +79,7 @@ class Subject:
         self.X, self.Y = X, Y
         self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
         self.extra = dict(extra or {})
+        self.last_output: Any = None  # also where the cost after it fails
         self.counts: tuple[dict[str, Any], list[str]] = ({}, [])  # globals that hold m
         rates = [v for k, v in self.extra.items() if role_of(k) == "lr"]
         rates += [rate_of([f]) for f in (backward, both) if f is not None]
@@ -130,8 +131,9 @@ class Subject:
             take_result(result, self.forward, roles, pool, values)
             self.complete(roles)
             self.last_output = output = roles.get("output")
-            if is_arraylike(output) and np.ndim(roles.get("Y")) == 1 and output.ndim == 2:
-                roles["hot"] = one_hot(roles["Y"], output.shape)
+            Y = roles.get("Y")
+            if Y is not None and is_arraylike(output) and np.ndim(Y) == 1 and output.ndim == 2:
+                roles["hot"] = one_hot(Y, output.shape)
             if self.cost is None:
                 named = zip(result_names(self.forward), as_tuple(result))
                 return next((v for n, v in named if n and role_of(n) == "cost"), None)
@@ -155,7 +157,7 @@ class Subject:
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         """The loss and the output for Tensors or arrays; errors are the caller's."""
         roles = self.start(values, X, Y)
-        self.last_output: Any = None
+        self.last_output = None
         loss = self.run_forward(roles, self.pool(values, roles), values)
         return loss, roles.get("output")
 
@@ -338,8 +340,8 @@ class ObjectSubject(Subject):
         for path, value in values.items():
             for name in others.get(path, [path]):
                 put(new, name, value)
-        for role, name in self.names.items():
-            setattr(self, role, getattr(new, name) if isinstance(name, str) else name)
+        for role, function in self.names.items():
+            setattr(self, role, getattr(new, function) if isinstance(function, str) else function)
         return new
 
     @property
@@ -445,7 +447,7 @@ def pool_only(pool: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 def loss_in(result: Any) -> Any:
     """The one number in what a cost function returned."""
-    parts = result if isinstance(result, tuple | list) else (result,)
+    parts: Sequence[Any] = result if isinstance(result, tuple | list) else (result,)
     for part in parts:
         if part is None or isinstance(part, str | dict):
             continue
@@ -471,7 +473,7 @@ def loss_before(error: Exception, function: Callable[..., Any]) -> Any:
     return None
 
 
-def is_arraylike(x: Any) -> bool:
+def is_arraylike(x: Any) -> TypeGuard[np.ndarray[Any, Any] | Tensor]:
     return isinstance(x, np.ndarray | Tensor) and x.ndim > 0
 
 
@@ -492,6 +494,7 @@ def take_result(
     for name, part in zip(names, parts):
         if name is not None:
             pool[name] = part
+    arrays: list[tuple[str | None, Any]]
     arrays = [(n, p) for n, p in zip(names, parts) if is_arraylike(p)]
     others = [p for p in parts if not is_arraylike(p)]
     if others and not (len(others) == 1 and others[0] is roles["params"]):
@@ -506,9 +509,8 @@ def take_result(
         arrays = [(None, p) for p in flatten_arrays(result)]
     if not arrays and others and isinstance(others[0], Mapping):
         arrays = [(k, v) for k, v in others[0].items() if is_arraylike(v)]
-        named = [(k, v) for k, v in arrays if role_of(k) == "output" and k.lower()[0] != "z"]
-        arrays = named or arrays
-    good = [(n, p) for n, p in arrays if n and role_of(n) == "output" and n.lower()[0] != "z"]
+        arrays = [(k, v) for k, v in arrays if is_output(k)] or arrays
+    good = [(n, p) for n, p in arrays if is_output(n)]
     if good and len(parts) > 2:
         arrays = good
     if arrays:
@@ -517,6 +519,10 @@ def take_result(
         roles["output"] = arrays[0 if first and not numbered else -1][1]
         if len(parts) <= 2 and is_arraylike(parts[0]):
             roles["output"] = parts[0]
+
+
+def is_output(name: str | None) -> bool:
+    return name is not None and role_of(name) == "output" and name.lower()[0] != "z"
 
 
 def flatten_arrays(x: Any) -> list[Any]:

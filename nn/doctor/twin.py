@@ -82,7 +82,7 @@ def activation_of(name: str, features: int) -> Callable[[Any], Any]:
     if name.startswith("leaky"):
         slope = float(name.split()[1])
         return lambda z: leaky_relu(z, slope)
-    return {
+    functions: dict[str, Callable[[Any], Any]] = {
         "identity": lambda z: z,
         "relu": relu_of,
         "sigmoid": sigmoid_of,
@@ -91,7 +91,8 @@ def activation_of(name: str, features: int) -> Callable[[Any], Any]:
         "softmax of the other axis": lambda z: softmax_of(z, 1 - features),
         "softmax of the whole batch": lambda z: softmax_of(z, None),
         "softplus": lambda z: np.log(1 + np.exp(z)),
-    }[name]
+    }
+    return functions[name]
 
 
 def relu_of(z: Any) -> Any:
@@ -374,8 +375,10 @@ def dropout_masks(A: list[Any], index: list[Seen]) -> Iterator[tuple[list[Any], 
                 better = found is None or abs(factor - 1) > abs(found[1] - 1)
                 if factor and better and same(result, a * d * factor, 1e-12):
                     found = (np.asarray(d, float), factor)
+        if found is None:
+            return
         pairs.append(found)
-    if all(p is not None for p in pairs) and np.isclose(pairs[0][1], pairs[1][1]):
+    if np.isclose(pairs[0][1], pairs[1][1]):
         yield [p[0] for p in pairs], float(np.round(pairs[0][1], 12))
 
 
@@ -506,7 +509,7 @@ def formulas(twin: Twin, probe: Probe) -> list[tuple[str, Expression]]:
 def environment(twin: Twin, probe: Probe, which: int, rate: float) -> dict[str, Any]:
     """Every name that a formula may use, as an array."""
     known, about = tensors(twin, probe, which)
-    room = {name: np.asarray(t.data) for name, t in known.items()}
+    room: dict[str, Any] = {name: np.asarray(t.data) for name, t in known.items()}
     room |= {"m": float(about["m"]), "n": float(about["n"]), "learning_rate": rate}
     if twin.decay:
         room["lambda_"] = twin.decay
