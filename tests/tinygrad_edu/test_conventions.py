@@ -102,6 +102,13 @@ def test_powers_at_zero() -> None:
     np.testing.assert_array_equal(quiet(lambda a, b: a**b, [0.0], [2.0]), [[0], [0]])
     np.testing.assert_array_equal(quiet(lambda b: 0.0**b, [2.0]), [0])
     np.testing.assert_allclose(quiet(lambda b: 2**b, [3.0]), [8 * np.log(2)])
+    np.testing.assert_array_equal(quiet(lambda a, b: a**b, [0.0], [0.0]), [[0], [0]])
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(
+            gradient(lambda a, b: a**b, [0.0], [-1.0]), [[-np.inf], [-np.inf]]
+        )
+    mixed = tg.jacobian(tg.grad(lambda x: x[0] ** x[1]))(np.array([2.0, 0.0]))
+    np.testing.assert_allclose(mixed, [[0, 0.5], [0.5, np.log(2) ** 2]])
     assert tg.grad(tg.grad(lambda x: x**2))(0.0) == 2
     assert tg.grad(tg.grad(lambda x: x**1))(0.0) == 0
     assert tg.grad(tg.grad(tg.grad(lambda x: x**3)))(0.0) == 6
@@ -117,6 +124,10 @@ def test_products_with_zeros_at_any_order() -> None:
     third = tg.jacobian(tg.hessian(np.prod))(np.array([0.0, 0.0, 0.0]))
     assert third[0, 1, 2] == third[2, 0, 1] == 1
     assert third.sum() == 6
+    long = np.random.default_rng(0).uniform(-1.5, 1.5, 37)
+    long[[9, 20]] = 0
+    direct = [sum(np.prod(np.delete(long[: k + 1], i)) for k in range(i, 37)) for i in range(37)]
+    np.testing.assert_allclose(gradient(np.cumprod, long), direct, rtol=1e-11, atol=1e-15)
     np.testing.assert_array_equal(gradient(np.cumprod, [2.0, 0.0, 3.0]), [1, 8, 0])
 
 
@@ -131,7 +142,36 @@ def test_lengths_of_zero_vectors_have_gradient_0() -> None:
         quiet(lambda x: np.linalg.norm(x, axis=1), [[0.0], [-3.0]]), [[0], [-1]]
     )
     np.testing.assert_array_equal(quiet(np.std, [2.0, 2.0, 2.0]), [0, 0, 0])
-    np.testing.assert_array_equal(quiet(np.hypot, [0.0], [0.0]), [[0], [0]])
+    for p in (0.5, 1, 1.5, 3):
+        norm = lambda x, p=p: np.linalg.norm(x, p)  # noqa: E731
+        np.testing.assert_array_equal(quiet(norm, [0.0, 0.0]), [0, 0])
+        np.testing.assert_allclose(quiet(norm, [0.0, -2.0]), [0, -1])
+    for f in (np.hypot, np.arctan2):
+        np.testing.assert_array_equal(quiet(f, [0.0], [0.0]), [[0], [0]])
+        second = tg.jacobian(tg.grad(lambda x, f=f: f(x[0], x[1])))(np.zeros(2))
+        np.testing.assert_array_equal(second, np.zeros((2, 2)))
+
+
+def test_nan_is_not_hidden() -> None:
+    """The value stays nan, and as in PyTorch the gradient passes to both of two that compare so."""
+    for f in (np.maximum, np.minimum):
+        a, b = leaf(np.nan, 1.0), leaf(2.0, np.nan)
+        out = f(a, b)
+        assert np.isnan(out.detach().data).all()
+        out.sum().backward()
+        np.testing.assert_array_equal([a.grad, b.grad], [[1, 1], [1, 1]])
+    assert np.isnan(tg.relu(leaf(np.nan)).item())
+    assert np.isnan(gradient(np.max, [np.nan, 1.0])).all()
+
+
+def test_parts_of_a_number() -> None:
+    x = [2.0, -3.0, 2.5, -0.25, np.inf]
+    for ours, numpys in zip(np.modf(leaf(*x)), np.modf(x)):
+        np.testing.assert_array_equal(ours.detach().data, numpys)
+    np.testing.assert_array_equal(gradient(lambda x: np.modf(x)[0], x[:4]), [1, 1, 1, 1])
+    np.testing.assert_array_equal(
+        gradient(lambda x: np.copysign(x, -1), [2.0, -3.0, 0.0]), [-1, 1, 0]
+    )
 
 
 def test_the_determinant_of_a_singular_matrix_has_a_gradient() -> None:

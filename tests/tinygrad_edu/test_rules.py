@@ -6,6 +6,7 @@ function that takes complex numbers, else central differences, extrapolated; and
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from math import inf, isinf
 from typing import Any
@@ -316,6 +317,48 @@ def test_against_pytorch(entry: Rule, example: tuple[Any, ...]) -> None:
     out.backward(torch.as_tensor(g))
     for i, gradient in analytical(entry, values, g).items():
         assert_close(gradient, tensors[i].grad.numpy(), 1e-10, f"input {i} of {entry.name}")
+
+
+# Where PyTorch decides otherwise: by what is fixed in our conventions, or nan where we have a number.
+OTHERWISE = {
+    "fmax": lambda a, b: a == b,  # half each
+    "fmin": lambda a, b: a == b,
+    "nextafter": lambda a, b: a == b,
+    "copysign": lambda a, b: np.isinf(a),
+    "logit": lambda x: x == 0,  # of -0.0 it is inf there
+}
+
+
+@pytest.mark.skipif(torch is None, reason="PyTorch is not installed")
+@pytest.mark.parametrize(
+    "name", [name for name, entry in OWN.items() if entry.elementwise and entry.takes in (1, 2)]
+)
+def test_at_special_points_against_pytorch(name: str) -> None:
+    entry = OWN[name]
+    function = torch_functions().get(name, getattr(torch, name, getattr(torch.special, name, None)))
+    if function is None or name in ("cbrt", "ldexp"):
+        pytest.skip(f"PyTorch has no function for {name}")
+    points = [-inf, -800.0, -30.0, -2.0, -1.0, -0.5, -0.0, 0.0, 1e-17, 0.5, 1.0, 3.0, 800.0, inf]
+    compared = 0
+    for values in itertools.product(points, repeat=entry.takes or 1):
+        tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in values]
+        out = function(*tensors)
+        if out.isnan():
+            continue
+        out.backward()
+        expected = [0.0 if x.grad is None else x.grad.item() for x in tensors]
+        if np.isnan(expected).any() or (name in OTHERWISE and OTHERWISE[name](*values)):
+            continue
+        where, arrays = f"{name}{values}", [np.array(x) for x in values]
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(
+                entry.forward(*arrays), out.item(), 1e-12, 1e-15, err_msg=where
+            )
+            found = analytical(entry, arrays, np.ones(()))
+        for i, gradient in found.items():
+            np.testing.assert_allclose(gradient, expected[i], 1e-12, 1e-300, err_msg=where)
+        compared += 1
+    assert compared > 3
 
 
 # --- the tests are tested -------------------------------------------------------------------------

@@ -33,8 +33,8 @@ square = rule("square", np.square, lambda g, out, x: g * 2 * x)
 power = rule(
     "power",
     operator.pow,
-    lambda g, out, a, b: g * b * a ** one_less(b),
-    lambda g, out, a, b: g * out * log_base(a),
+    lambda g, out, a, b: g * b * a ** one_less(a, b),
+    lambda g, out, a, b: g * out * log_base(a, b),
     symbol="**",
     domain=(0, math.inf),
     elementwise=True,
@@ -66,7 +66,7 @@ nextafter = rule("nextafter", np.nextafter, lambda g, out, x, y: g, None)
 
 @means(np.modf)
 def modf(x: Any) -> Any:
-    return np.copysign(x - np.trunc(x), x), np.trunc(x)
+    return np.where(np.isinf(x), np.copysign(0, x), np.fmod(x, 1)), np.trunc(x)
 
 
 @means(np.frexp)
@@ -75,18 +75,18 @@ def frexp(x: Any) -> Any:
     return np.ldexp(x, -exponent), Tensor(exponent)
 
 
-def one_less(b: Any) -> Any:
-    """b - 1; but where b is 0, so that a**b is constant, 1: then a = 0 gives 0 and not 0 / 0."""
+def one_less(a: Any, b: Any) -> Any:
+    """b - 1; but where a and b are 0, 1: a**0 is constant, so its slope is 0 and not 0 / 0."""
     if b.__class__ is int or b.__class__ is float:
         return b - 1 if b else 1
-    return np.where(b == 0, 1, b - 1)
+    return np.where(np.equal(a, 0) & (b == 0), 1, b - 1)
 
 
-def log_base(a: Any) -> Any:
-    """log(a); but where a is 0, so that a**b is constant, 0."""
-    if a.__class__ is int or a.__class__ is float:
-        return math.log(a or 1) if a >= 0 else math.nan
-    return np.log(np.where(a == 0, 1, a))
+def log_base(a: Any, b: Any) -> Any:
+    """log(a); but where a is 0 and b is not negative, so that a**b stays as it is, 0."""
+    if (a.__class__ is int or a.__class__ is float) and a:
+        return math.log(a) if a > 0 else math.nan
+    return np.log(np.where(np.equal(a, 0) & (b >= 0), 1, a))
 
 
 means(np.power)(power)

@@ -375,8 +375,15 @@ def _vector_norm(x: Any, p: Any, axis: int, keepdims: bool) -> Any:
         return (max if p > 0 else min)(abs(x), axis, keepdims)
     if p == 0:
         return sum((x != 0).astype(x.dtype), axis, keepdims)
-    total = sum(abs(x) if p == 1 else abs(x) ** p, axis, keepdims)
-    return total if p == 1 else total ** (1 / p)
+    if p == 1:
+        return sum(abs(x), axis, keepdims)
+    power = _flat_at_zero if p > 0 else np.power
+    return power(sum(power(abs(x), p), axis, keepdims), 1 / p)
+
+
+def _flat_at_zero(x: Any, p: float) -> Any:
+    """x**p, whose derivative at 0 is taken as 0 where it would be infinite."""
+    return np.where(x == 0, 0, np.where(x == 0, 1, x) ** p)
 
 
 if hasattr(np.linalg, "vector_norm"):

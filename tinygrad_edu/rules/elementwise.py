@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, array_like, attribute, means
+from tinygrad_edu.rules.support import arr, array_like, attribute, means, over
 from tinygrad_edu.tensor import Tensor
 
 INF = math.inf
@@ -52,14 +52,14 @@ arctan = rule("arctan", np.arctan, lambda g, out, x: g / (1 + x**2))
 arctan2 = rule(
     "arctan2",
     np.arctan2,
-    lambda g, out, y, x: g * x / (x**2 + y**2),
-    lambda g, out, y, x: -g * y / (x**2 + y**2),
+    lambda g, out, y, x: over(g * x, x**2 + y**2),
+    lambda g, out, y, x: over(-g * y, x**2 + y**2),
 )
 hypot = rule(
     "hypot",
     np.hypot,
-    lambda g, out, a, b: g * a / np.where(out == 0, 1, out),
-    lambda g, out, a, b: g * b / np.where(out == 0, 1, out),
+    lambda g, out, a, b: over(g * a, out),
+    lambda g, out, a, b: over(g * b, out),
 )
 sinh = rule("sinh", np.sinh, lambda g, out, x: g * np.cosh(x))
 cosh = rule("cosh", np.cosh, lambda g, out, x: g * np.sinh(x))
@@ -114,14 +114,14 @@ relu = rule(
 _maximum = rule(
     "maximum",
     np.maximum,
-    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
-    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, 0, g)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, 0, g)),
 )
 _minimum = rule(
     "minimum",
     np.minimum,
-    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, g, 0)),
-    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, g, 0)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a > b, 0, g)),
+    lambda g, out, a, b: np.where(a == b, g / 2, np.where(a < b, 0, g)),
 )
 # a nan loses against a number
 fmax = rule(
@@ -144,7 +144,7 @@ _where = rule(
     lambda g, out, condition, a, b: np.where(condition, 0, g),
 )
 copysign = rule(
-    "copysign", np.copysign, lambda g, out, a, b: g * np.copysign(1, a) * np.copysign(1, b), None
+    "copysign", np.copysign, lambda g, out, a, b: g * np.sign(a) * np.copysign(1, b), None
 )
 nan_to_num_rule = rule(
     "nan_to_num",
@@ -338,9 +338,13 @@ logit = rule(
 
 
 def _erf(x: Any) -> Any:
-    from math import erf  # here, for what is written out of this is to be complete
+    try:  # here, for what is written out of this is to be complete
+        from scipy.special import erf
+    except ImportError:  # number by number
+        import math
 
-    return np.vectorize(erf, otypes=[np.result_type(x, np.float16)])(x)
+        erf = np.vectorize(math.erf, otypes=[float])
+    return erf(x).astype(np.result_type(x, np.float16))
 
 
 erf = rule(

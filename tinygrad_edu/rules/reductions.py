@@ -17,6 +17,7 @@ from tinygrad_edu.rules.support import (
     count,
     kept,
     means,
+    over,
     positive_axes,
     positive_axis,
     true_or_false,
@@ -183,7 +184,7 @@ average_of = mean  # where mean is the name of an argument
 norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vector is 0
     "norm",
     lambda x, axis, keepdims: np.sqrt((x * x).sum(axis=axis, keepdims=keepdims)),
-    lambda g, out, x, axis, keepdims: x * kept(g / np.where(out == 0, 1, out), x, axis, keepdims),
+    lambda g, out, x, axis, keepdims: x * kept(over(g, out), x, axis, keepdims),
     symbol="‖·‖",
     examples=OVER_AXES,
 )
@@ -327,13 +328,14 @@ _prod = rule(
 
 
 def _recurrence(a: Any, b: Any, axis: int, backwards: bool) -> Any:
-    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
-    out = np.array(b)
-    steps = range(len(b) - 2, -1, -1) if backwards else range(1, len(b))
-    previous = 1 if backwards else -1
-    for k in steps:
-        out[k] += a[k] * out[k + previous]
-    return np.moveaxis(out, 0, axis)
+    turn = slice(None, None, -1 if backwards else 1)
+    a, y = (np.array(np.moveaxis(x, axis, 0)[turn]) for x in (a, b))
+    step = 1
+    while step < len(y):  # what comes from 1, 3, 7, ... places before; a is the factor from there
+        y[step:] += a[step:] * y[:-step]
+        a[step:] *= a[:-step].copy()
+        step *= 2
+    return np.moveaxis(y[turn], 0, axis)
 
 
 # y[k] = b[k] + a[k] y[k - 1] along the axis; backwards, y[k] = b[k] + a[k] y[k + 1]

@@ -112,6 +112,12 @@ def positive_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     return (positive_axis(axes, ndim),)
 
 
+def over(a: Any, b: Any) -> Any:
+    """a / b, but 0 where b is 0."""
+    zero = b == 0
+    return np.where(zero, 0, a / np.where(zero, 1, b))
+
+
 def array_like(x: Any) -> Any:
     """``x`` itself if it has axes, a list or a number as an array."""
     return x if hasattr(x, "ndim") else np.asarray(x)
