@@ -358,7 +358,7 @@ def test_at_special_points_against_pytorch(name: str) -> None:
         for i, gradient in found.items():
             np.testing.assert_allclose(gradient, expected[i], 1e-12, 1e-300, err_msg=where)
         compared += 1
-    assert compared > 3
+    assert compared >= 3
 
 
 # --- the tests are tested -------------------------------------------------------------------------
