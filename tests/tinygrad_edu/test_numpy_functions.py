@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor
@@ -302,6 +303,9 @@ cases(
     cholesky_upper=(lambda a: np.linalg.cholesky(a, upper=True), PD),
     pinv=(lambda a: np.linalg.pinv(a), (4, 3)),
     eigh=(lambda a: np.linalg.eigh(a + a.T)[0], PD),
+    eig=(lambda a: np.linalg.eig(a + np.triu(a))[0] ** 2, PD),
+    eig_vectors=(lambda a: np.linalg.eig(a + np.triu(a)).eigenvectors ** 2, PD),
+    eigvals=(lambda a: np.linalg.eigvals(a[0] + a[0].T + np.eye(3)), (1, 3, 3)),
     eigh_vectors=(lambda a: np.linalg.eigh(a + a.T)[1] ** 2, PD),
     eigvalsh=(lambda a: np.linalg.eigvalsh(a), PD),
     svd_values=(lambda a: np.linalg.svd(a, compute_uv=False), (4, 3)),
@@ -420,6 +424,9 @@ cases(
     pad_reflect=(lambda a: np.pad(a, 2, mode="reflect"), (3, 3)),
     pad_symmetric=(lambda a: np.pad(a, 2, mode="symmetric"), (3, 3)),
     pad_wrap=(lambda a: np.pad(a, 2, mode="wrap"), (3, 3)),
+    windows=(lambda a: sliding_window_view(a, (2, 2), (-1, 1)) ** 2, T3),
+    windows_twice=(lambda a: sliding_window_view(a, (2, 2), axis=(0, 0)) * 1, V),
+    windows_of_all=(lambda a: np.lib.stride_tricks.sliding_window_view(a, 3) ** 2, V),
     roll=(lambda a: np.roll(a, 2), M),
     roll_axis=(lambda a: np.roll(a, -1, axis=1), M),
     roll_axes=(lambda a: np.roll(a, (1, 2), axis=(0, 1)), M),
@@ -698,6 +705,7 @@ def test_every_numpy_function_is_tried() -> None:
         if f"np.{f.__name__}(" not in source
         and f"np.linalg.{f.__name__}(" not in source
         and f"np.fft.{f.__name__}(" not in source
+        and f"np.lib.stride_tricks.{f.__name__}(" not in source
         and f"np.{f.__name__}," not in source
         and f"np.{f.__name__})" not in source
     ]

@@ -234,6 +234,24 @@ def _eigh_vectors(a: Any, triangle: Any) -> Any:
     return np.linalg.eigh(a, triangle)[1]
 
 
+def _eig(a: Any) -> Any:
+    values, vectors = np.linalg.eig(a)
+    if values.dtype.kind == "c":
+        raise TypeError(
+            "np.linalg.eig found complex eigenvalues, and complex numbers are not supported on "
+            "Tensors: pass t.detach(), or a symmetric matrix to np.linalg.eigh."
+        )
+    return values, vectors
+
+
+def _eig_values(a: Any) -> Any:
+    return _eig(a)[0]
+
+
+def _eig_vectors(a: Any) -> Any:
+    return _eig(a)[1]
+
+
 def _svd_left(a: Any) -> Any:
     return np.linalg.svd(a, full_matrices=False)[0]
 
@@ -261,6 +279,26 @@ _eigenvectors: Callable[..., Any] = rule(
         out @ (_one_over_differences(_eigvalsh(a, triangle)) * (out.mT @ g)) @ out.mT, triangle
     ),
     examples=SYMMETRIC,
+)
+# of a matrix that need not be symmetric; the vectors are of length 1, so none grows along itself
+eigvals: Callable[..., Any] = rule(
+    "eigvals",
+    _eig_values,
+    lambda g, out, a: np.linalg.inv(_eig_columns(a)).mT @ (g[..., :, None] * _eig_columns(a).mT),
+    examples=INVERTIBLE,
+)
+_eig_columns: Callable[..., Any] = rule(
+    "eig_vectors",
+    _eig_vectors,
+    lambda g, out, a: (
+        np.linalg.inv(out).mT
+        @ (
+            _one_over_differences(eigvals(a))
+            * (out.mT @ (g - out * (out * g).sum(axis=-2, keepdims=True)))
+        )
+        @ out.mT
+    ),
+    examples=INVERTIBLE[1:],
 )
 svdvals: Callable[..., Any] = rule(
     "svdvals",
@@ -299,6 +337,13 @@ def _of_left_vectors(g: Any, u: Any, s: Any, v: Any) -> Any:
     return _product(u @ turning, s, v) + _product(outside, 1 / s, v)
 
 
+class EigResult(NamedTuple):
+    """The eigenvalues of a matrix, and its eigenvectors as columns of length 1."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
 class EighResult(NamedTuple):
     """The eigenvalues of a symmetric matrix, least first, and its eigenvectors as columns."""
 
@@ -312,6 +357,14 @@ class SVDResult(NamedTuple):
     U: Any
     S: Any
     Vh: Any
+
+
+@means(np.linalg.eig)
+def eig(a: Any) -> EigResult:
+    return EigResult(eigvals(a), _eig_columns(a))
+
+
+means(np.linalg.eigvals)(eigvals)
 
 
 @means(np.linalg.eigh)

@@ -382,6 +382,48 @@ def unstack(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
 if hasattr(np, "unstack"):
     means(np.unstack)(unstack)
 
+# --- windows: the numbers under each place of a frame; their gradients are added where they overlap --
+
+
+def _framed(x: Any, frame: Any, axes: Any) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, frame, axes).copy()
+
+
+def _overlaid(windows: Any, shape: Any, axes: Any) -> Any:
+    out = np.zeros_like(windows, shape=shape)
+    places = windows.shape[: len(shape)]
+    for offset in np.ndindex(windows.shape[len(shape) :]):
+        start = [sum(o for o, axis in zip(offset, axes) if axis == i) for i in range(len(shape))]
+        out[tuple([slice(i, i + n) for i, n in zip(start, places)])] += windows[(..., *offset)]
+    return out
+
+
+_windows: Callable[..., Any] = rule(
+    "sliding_window_view",
+    _framed,
+    lambda g, out, x, frame, axes: overlay(g, x.shape, axes),
+    examples=[(arr(5), (2,), (0,)), (arr(4, 5), (2, 3), (0, 1)), (arr(2, 4), (2, 2), (1, 1))],
+)
+overlay: Callable[..., Any] = rule(
+    "overlay",
+    _overlaid,
+    lambda g, out, windows, shape, axes: _windows(g, windows.shape[len(shape) :], axes),
+    examples=[(arr(4, 2), (5,), (0,)), (arr(3, 3, 2, 3), (4, 5), (0, 1))],
+)
+
+
+@means(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    frame = tuple(window_shape) if hasattr(window_shape, "__len__") else (window_shape,)
+    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
+    if len(frame) != len(axes):
+        raise ValueError(
+            f"sliding_window_view needs a size for each axis, but got window_shape={window_shape} "
+            f"for the axes {axes}."
+        )
+    return _windows(x, frame, axes)
+
+
 # --- repeating, padding, turning ------------------------------------------------------------------
 
 
@@ -410,6 +452,8 @@ def pad(x: Any, pad_width: Any, mode: Any = "constant", **how: Any) -> Any:
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(i, pad_width.get(i - x.ndim, (0, 0))) for i in range(x.ndim)]
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
+    if np.any(np.less(widths, 0)):
+        raise ValueError(f"pad adds numbers, so no width is negative, but got {pad_width}.")
     if mode == "constant":
         shape = tuple([n + a + b for n, (a, b) in zip(x.shape, widths)])
         inside = [slice(a, a + n) for n, (a, b) in zip(x.shape, widths)]
