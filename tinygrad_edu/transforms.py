@@ -75,24 +75,58 @@ def chosen(args: tuple[Any, ...], argnums: int | Sequence[int]) -> list[int]:
     return [i % len(args) for i in numbers]
 
 
+def mapped(change: Function, x: Any) -> Any:
+    """``x`` with each of its arrays changed; a list or tuple that holds numbers only is an array."""
+    if isinstance(x, dict):
+        return {key: mapped(change, part) for key, part in x.items()}
+    if not isinstance(x, list | tuple) or not holds_arrays(x):
+        return change(x)
+    parts = [mapped(change, part) for part in x]
+    return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+
+
+def holds_arrays(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(holds_arrays, x))
+    return isinstance(x, dict) or (hasattr(x, "shape") and not isinstance(x, np.generic))
+
+
+def arrays_in(*args: Any) -> list[Any]:
+    """The arrays in the arguments, and in the dicts, lists and tuples among them."""
+    found: list[Any] = []
+    for x in args:
+        mapped(found.append, x)
+    return found
+
+
+def like(args: tuple[Any, ...], numbers: list[int], found: list[Any]) -> tuple[Any, ...]:
+    """What was found for each of their arrays, in the structure of the chosen arguments."""
+    each = iter(found)
+    return tuple([mapped(lambda x: next(each), args[i]) for i in numbers])
+
+
 def call(
     f: Function, args: tuple[Any, ...], numbers: list[int], **kwargs: Any
 ) -> tuple[Any, list[Tensor], bool]:
-    """``f`` on Tensors: its value, the Tensors that stand for the chosen arguments, and whether the
-    gradient is to be a graph: ``f`` was given, or closes over, other Tensors that require one."""
+    """``f`` on Tensors: its value, the Tensors that stand for the arrays in the chosen arguments, and
+    whether the gradient is to be a graph: ``f`` was given, or closes over, other Tensors that
+    require one."""
     records = mode.get().records
-    inside = records and any(map(needs_gradient, (*args, *kwargs.values())))
+    inside = records and any(map(needs_gradient, arrays_in(*args, *kwargs.values())))
     stand_ins = list(args)
+
+    def stand_in(x: Any) -> Tensor:
+        if records and needs_gradient(x):
+            return enter(x)
+        x = x.detach() if isinstance(x, Tensor) else x
+        array = array_of(x, f"argument {i} of {getattr(f, '__name__', 'the function')}")
+        return Tensor(array, requires_grad=True)
+
     with nullcontext() if records else within(RECORDING):  # no_grad() is for what f does inside
         for i in numbers:
-            if records and needs_gradient(args[i]):
-                stand_ins[i] = enter(args[i])
-            else:
-                x = args[i].detach() if isinstance(args[i], Tensor) else args[i]
-                array = array_of(x, f"argument {i} of {getattr(f, '__name__', 'the function')}")
-                stand_ins[i] = Tensor(array, requires_grad=True)
+            stand_ins[i] = mapped(stand_in, args[i])
         value = f(*stand_ins, **kwargs)
-    inputs = [stand_ins[i] for i in numbers]
+    inputs = arrays_in(*[stand_ins[i] for i in numbers])
     inside = inside or (records and needs_others(value, inputs))
     close(inputs)
     return value, inputs, inside
@@ -167,8 +201,10 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         value, inputs, inside = call(f, args, numbers, **kwargs)
         value = scalar(value, f, transformed.__name__)
         found = pulled(value, inputs, None, inside)
-        result = tuple(found) if hasattr(argnums, "__iter__") else found[0]
-        return (value if inside else value.item()), result
+        result = like(args, numbers, found)
+        return (value if inside else value.item()), (
+            result if hasattr(argnums, "__iter__") else result[0]
+        )
 
     transformed.__name__ = f"value_and_grad({getattr(f, '__name__', 'f')})"
     return transformed
@@ -179,6 +215,10 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     Nested, it gives derivatives of any order.
 
+    An argument may be a dict, list or tuple of arrays; its gradient has the same structure.
+
+    >>> grad(lambda p, x: p["w"] * x + p["b"])({"w": 2.0, "b": 1.0}, 5.0)
+    {'w': array(5.), 'b': array(1.)}
     >>> cube = lambda x: x**3
     >>> grad(cube)(2.0), grad(grad(cube))(2.0), grad(grad(grad(cube)))(2.0)
     (array(12.), array(12.), array(6.))
@@ -201,7 +241,8 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
     >>> pull(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
-    value, inputs, inside = call(f, args, list(range(len(args))))
+    numbers = list(range(len(args)))
+    value, inputs, inside = call(f, args, numbers)
     if not isinstance(value, Tensor):
         raise TypeError(
             f"vjp needs {getattr(f, '__name__', 'the function')} to return a Tensor, but it "
@@ -210,7 +251,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
 
     def pull(gradient: Any) -> tuple[Any, ...]:
         graph = inside or (isinstance(gradient, Tensor) and gradient._needs)
-        return tuple(pulled(value, inputs, gradient, graph))
+        return like(args, numbers, pulled(value, inputs, gradient, graph))
 
     return plain(value, inside), pull
 

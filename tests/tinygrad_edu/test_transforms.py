@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -51,6 +51,54 @@ def test_value_and_gradient_by_several_arguments() -> None:
     assert isinstance(grad(f, [0])(x, y), tuple)
     first, second = grad(lambda x: x * x, (0, 0))(3.0)
     assert first == second == 6
+
+
+class Layer(NamedTuple):
+    W: Any
+    b: Any
+
+
+def test_gradients_have_the_structure_of_the_arguments() -> None:
+    def loss(layers: Any, x: Any) -> Any:
+        for layer in layers["hidden"]:
+            x = np.tanh(layer.W @ x + layer.b)
+        return (layers["scale"] * x).sum()
+
+    layers = {"hidden": [Layer(A, [0.1, 0.2]), Layer(A[:, :2], 0.5)], "scale": 2.0}
+    value, found = value_and_grad(loss)(layers, X)
+    assert isinstance(value, float)
+    assert list(found) == ["hidden", "scale"]
+    assert [type(x) for x in found["hidden"]] == [Layer, Layer]
+    close(found["scale"], value / 2)
+    for i, layer in enumerate(layers["hidden"]):
+        for name in ("W", "b"):
+
+            def alone(x: Any, i: int = i, layer: Any = layer, name: str = name) -> Any:
+                hidden = list(layers["hidden"])
+                hidden[i] = layer._replace(**{name: x})
+                return loss({**layers, "hidden": hidden}, X)
+
+            close(getattr(found["hidden"][i], name), grad(alone)(getattr(layer, name)))
+    (by_layers, by_x) = grad(loss, (0, 1))(layers, X)
+    close(by_layers["hidden"][0].W, found["hidden"][0].W)
+    close(by_x, grad(loss, 1)(layers, X))
+    by_tuple, unused = vjp(lambda p, q: p[0] * p[1], (X, 2.0), {"none": X})[1](np.ones(3))
+    close(by_tuple[1], X.sum())
+    close(unused["none"], 0 * X)
+    close(grad(lambda p: p[0] * p[1])([3.0, 4.0]), [4, 3])  # numbers only: an array
+    twice, again = grad(lambda p: p["x"] ** 2, (0, 0))({"x": 3.0})
+    assert twice == again == {"x": 6}
+
+
+def test_structures_inside_other_transforms() -> None:
+    inner = lambda p: (p["w"] ** 3).sum()  # noqa: E731
+    close(grad(lambda w: grad(inner)({"w": w})["w"].sum())(X), 6 * X)
+    t = Tensor(X, requires_grad=True)
+    by_w = grad(inner)({"w": t})["w"]
+    by_w.sum().backward()
+    close(t.grad, 6 * X)
+    steps = grad(lambda p: grad(lambda q: q[0] ** 2 * p["a"])([Tensor(3.0)])[0])({"a": 1.0})
+    assert steps == {"a": 6}
 
 
 def test_jacobian_and_hessian_by_formulas() -> None:
@@ -200,7 +248,8 @@ def named(x: Any) -> Any:
         (lambda: grad(named, 1.5)(X), TypeError, "argnums= is an integer or several"),
         (lambda: grad(named, ())(X), ValueError, "names no argument"),
         (lambda: grad(named)("1"), TypeError, "argument 0 of named got data of dtype <U1"),
-        (lambda: grad(named)({"W": X}), TypeError, "argument 0 of named got data of dtype object"),
+        (lambda: grad(named)({"W": X}), TypeError, "return a Tensor, but it returned dict"),
+        (lambda: grad(lambda p: p["W"])({"W": "1"}), TypeError, "argument 0 .* of dtype <U1"),
         (lambda: grad(named)(X * 1j), TypeError, "argument 0 of named .* not supported"),
         (lambda: vjp(named, X)[1](np.ones(2)), ValueError, r"the gradient has shape \(2,\)"),
         (lambda: vjp(named, X)[1](np.ones(3) * 1j), TypeError, "the gradient has dtype complex"),
