@@ -350,6 +350,20 @@ def test_writing_into_a_copy_is_recorded() -> None:
     np.testing.assert_array_equal(x.grad, [2 + 8, -16, 2 + 24])
 
 
+def test_a_place_that_is_named_twice_is_written_once() -> None:
+    for index in ([0, 2, 0, 0], (np.array([0, 0, 1]),), [-4, 0]):
+        for value in (leaf(3.0), leaf([3.0])):
+            x = Tensor(np.ones(4))
+            x[index] = value
+            x.sum().backward()
+            assert value.grad.sum() == np.unique(np.arange(4)[index]).size
+    x, value = Tensor(np.ones((2, 2))), leaf(1.0, 2.0, 3.0)
+    x[[0, 1, 0], [1, 1, 1]] = value  # the last one stays
+    (x * [[5.0, 7.0], [9.0, 11.0]]).sum().backward()
+    np.testing.assert_array_equal(x.data, [[1, 3], [1, 2]])
+    np.testing.assert_array_equal(value.grad, [0, 11, 7])
+
+
 def test_what_used_a_tensor_before_it_was_written_keeps_its_gradient() -> None:
     x = leaf(1.0, 2.0)
     y = x * 3

@@ -166,7 +166,8 @@ def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tup
     surplus = value.ndim and value.ndim - np.ndim(x._data[index])
     if surplus > 0:
         value = value.reshape(value.shape[surplus:])
-    if not value.ndim or all(not hasattr(part, "dtype") or part.dtype == bool for part in index):
+    constant = not getattr(value, "requires_grad", False)
+    if constant or all(not hasattr(part, "dtype") or part.dtype == bool for part in index):
         return parts, value
     places = np.arange(x.size).reshape(x.shape)[index]  # the place of each element of the value
     last = np.empty(x.size, np.intp)

@@ -276,6 +276,8 @@ def cov(
     dtype: Any = None,
 ) -> Any:
     m = np.atleast_2d(m).astype(dtype or np.float64)
+    if m.ndim > 2:
+        raise ValueError(f"cov takes a vector or a matrix, but the shape is {m.shape}.")
     m = m if rowvar or m.shape[0] == 1 else m.T
     if y is not None:
         y = np.atleast_2d(y)
