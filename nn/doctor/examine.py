@@ -433,7 +433,8 @@ class Examination:
         """Whether only a decay of all weights sets the gradients apart from those of a cost that the
         doctor has inferred; then it is taken for a part of the cost."""
         report = self.report
-        terms = {re.sub(r"\bd?W\d+", "W", c.computed.partition(" + ")[2]) for c in report.causes}
+        added = [c.computed.partition(" + ")[2].replace(") / m", " / m") for c in report.causes]
+        terms = {re.sub(r"\b[wW]\d+", "W", term) for term in added}
         count = sum(len(c.quantity.split(", ")) for c in report.causes)
         weights = sum(
             np.ndim(v) == 2 and 1 not in np.shape(v) for v in self.subject.params.values()

@@ -38,6 +38,7 @@ from nn.doctor.naming import (
     CannotExamine,
     Hopeless,
     Unbound,
+    flatten,
     names_returned,
     parameter_meant,
     rate_of,
@@ -453,8 +454,9 @@ class Finder:
         for (m, flat), form, n_y, columns in kinds:
             for params in self.parameters(arguments, n_y, columns, form):
                 numbers = form == "number"
-                for X in invent.inputs(4, m, columns, flat, numbers):
-                    for Y in invent.targets(n_y, X, columns):
+                n_in, n_out = sizes_of_ends(flatten(params), 4, n_y, columns)
+                for X in invent.inputs(n_in, m, columns, flat, numbers):
+                    for Y in invent.targets(n_out, X, columns):
                         yield params, X, Y
 
     def parameters(self, arguments: list[str], n_y: int, columns: bool, form: str) -> Iterator[Any]:
@@ -870,6 +872,18 @@ def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     first = matrices[0] if matrices else ()
     last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
     return list(dict.fromkeys([4, *first])), list(dict.fromkeys([*last, 3, 1]))
+
+
+def sizes_of_ends(params: Mapping[str, Any], n_x: int, n_y: int, columns: bool) -> tuple[int, int]:
+    """The numbers of inputs and outputs: those that are wanted, or those that the weights fix."""
+    weights = [v.shape for k, v in params.items() if v.ndim == 2 and not invent.is_bias(k)]
+    if not weights:
+        return n_x, n_y
+    first, last = weights[0], weights[-1]
+    return (
+        n_x if n_x in first else first[1 if columns else 0],
+        n_y if n_y in last else last[0 if columns else 1],
+    )
 
 
 def method_of(kind: type, names: Sequence[str], role: str) -> str | None:

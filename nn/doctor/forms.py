@@ -36,6 +36,7 @@ from nn.doctor.subject import (
     Subject,
     batch_of,
     differs,
+    gradients_of_changes,
     loss_in,
     parameters_in,
     put,
@@ -341,8 +342,9 @@ class Local(Subject):
             run.loss = np.nan
         run.stage = "backward"
         dout = None if self.dout is None else np.array(self.dout)
+        x = next(iter(values.values()))
         tracer = Tracer(watch=watch)
-        result, run.failure = attempt(lambda: backward_of(layer, dout), tracer=tracer)
+        result, run.failure = attempt(lambda: backward_of(layer, dout, x), tracer=tracer)
         run.events, run.tracer = tracer.events, tracer
         if run.failure:
             return run
@@ -363,12 +365,14 @@ class Local(Subject):
             name = None if path in own else parameter_meant(path, list(own))
             if name is not None and np.any(value) | (f"d{name}" not in run.gradients):
                 run.gradients[f"d{name}"] = np.array(value)
-        for name, old in own.items():  # backward(gradient, learning_rate) updates at once
-            new = found.get(name)
-            if new is not None and f"d{name}" not in run.gradients and differs(old, new):
-                run.gradients[f"d{name}"] = (old - new) / RATE
-                run.updates = True
-                run.after[name] = np.array(new)
+        after = {  # backward(gradient, learning_rate) updates at once
+            k: np.array(found[k])
+            for k, old in own.items()
+            if k in found and f"d{k}" not in run.gradients and differs(old, found[k])
+        }
+        run.gradients |= gradients_of_changes(run, own, after, RATE)
+        run.after |= after
+        run.updates = bool(after)
         lists = getattr(layer, "grads", None)
         if isinstance(lists, list | tuple) and len(lists) == len(own):
             for k, g in zip(own, lists):
@@ -412,6 +416,18 @@ class Local(Subject):
         return pair_cause(type(self.layer).__name__, "dx", values, rights, found, points, ups, True)
 
 
+def as_layer(thing: Any) -> Any:
+    """The object, with its methods under the names forward and backward if they have others."""
+    names = {"forward": first_method(thing, FORWARD), "backward": first_method(thing, BACKWARD)}
+    if all(name in (None, usual) for usual, name in names.items()):
+        return thing
+    new = copy.copy(thing)
+    for usual, name in names.items():
+        if name is not None:
+            setattr(new, usual, getattr(new, name))
+    return new
+
+
 def argument_names(method: Function) -> list[str]:
     return [
         p.name
@@ -441,17 +457,27 @@ def is_used(layer: Any, name: str) -> bool:
     return not any(w in low for w in ("running", "moving", "cache", "mask", "velocity", "momentum"))
 
 
-def backward_of(layer: Any, dout: Any) -> Any:
+def examples_of(x: Any, dout: Any) -> int:
+    """The length that a layer's input and output share: of columns, or of rows."""
+    shape = np.shape(x) or (1,)
+    return int(shape[-1] if np.shape(dout)[-1:] == shape[-1:] else shape[0])
+
+
+def backward_of(layer: Any, dout: Any, x: Any = None) -> Any:
     parameters = [
         p
         for p in inspect.signature(layer.backward).parameters.values()
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
-    needed = [p for p in parameters if p.default is p.empty]
+    needed = [p.name for p in parameters if p.default is p.empty]
     if dout is None:
         return layer.backward() if not needed else layer.backward(1)
-    if len(needed) == 2:  # backward(grad, learning_rate), which updates at once
-        return layer.backward(dout, RATE)
+    if len(needed) > 1:  # backward(grad, learning_rate), which updates at once
+        known = {"X": x, "m": examples_of(x, dout)}
+        own = dict.fromkeys(argument_names(layer.forward)[:1], x)
+        return layer.backward(
+            dout, *[own.get(n, known.get(role_of(n) or "", RATE)) for n in needed[1:]]
+        )
     return layer.backward(dout) if parameters else layer.backward()
 
 
@@ -464,6 +490,9 @@ def check_layers(
     before a wrong one is not blamed. ``loss_layer`` may be None: half the sum of squares then.
     """
     report = Report("Layers")
+    named = {id(x): as_layer(x) for x in layers}
+    layers = [named[id(x)] for x in layers]
+    loss_layer = as_layer(loss_layer)
     if not layers and loss_layer is None:
         report.problem = "there are no layers to examine."
         return report
@@ -531,8 +560,52 @@ def layer_names(layers: Sequence[Any]) -> list[str]:
     return [f"{type(layer).__name__}{i}" for i, layer in enumerate(layers, start=1)]
 
 
+class LocalMean(Local):
+    """With the gradients of the parameters for the mean over the examples, as the course has them."""
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        return super().truth(self.shrunk(values), X, Y)
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        return super().run(self.shrunk(values), X, Y, watch)
+
+    def shrunk(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """With parameters 1 / m as large: the gradient by the given ones is that of the mean."""
+        return {k: v if k == self.first else v / self.examples for k, v in values.items()}
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.inputs))
+
+    @property
+    def examples(self) -> int:
+        return examples_of(self.inputs[self.first], self.dout)
+
+
 def examine_local(subject: Local, title: str) -> Report:
-    """Two probes for one layer."""
+    """One layer; its gradients may be those for a mean over the examples."""
+    report = examine_probes(subject, title)
+    if report.status != 1 or len(subject.params) < 2 or subject.target is not None:
+        return report
+    mean = LocalMean(subject.layer, subject.inputs, subject.dout)
+    found = examine_probes(mean, title)
+    if found.problem or (not found.ok and count_right(found) <= count_right(report)):
+        return report
+    found.conventions.append(
+        "the gradients of the parameters are divided by the number of examples and that of "
+        f"{mean.first} is not: the cost is a mean (the course's convention)"
+    )
+    return found
+
+
+def count_right(report: Report) -> int:
+    return sum(r.verdict in (OK, CONVENTION) for r in report.rows) - sum(
+        r.verdict == MISSING for r in report.rows
+    )
+
+
+def examine_probes(subject: Local, title: str) -> Report:
+    """One layer on two probes."""
     examination = Examination(subject, title)
     failures: list[str] = []
     trial = examination.attempt(local_probes(subject), failures)
@@ -569,12 +642,14 @@ def chain_of_shared(
 
     def chain(objects: list[Any]) -> list[Any]:
         out = np.array(x)
+        given = {}
         for layer in objects:
+            given[id(layer)] = out
             out = layer.forward(np.array(out))
         g = np.array(dout)
         found = []
         for layer in reversed(objects):
-            g = backward_of(layer, np.array(g))
+            g = backward_of(layer, np.array(g), given[id(layer)])
             found.append(np.array(g))
         return found
 
@@ -1178,14 +1253,8 @@ class Step(Subject):
             result = result[0]
         after = flatten(tree if result is None else result, self.prefix)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
-        for name, old in before.items():
-            new = after.get(name)
-            if new is not None and np.shape(new) == np.shape(old):
-                run.gradients[f"d{name}"] = (old - new) / self.learning_rate
-            elif new is not None:
-                run.problems.append(
-                    f"{name} has shape {np.shape(new)} after the step, not {old.shape}"
-                )
+        new = {k: np.asarray(after[k]) for k in before if k in after}
+        run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         return run
 
 

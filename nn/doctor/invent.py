@@ -181,25 +181,45 @@ SHAPES = ((6, 4), (4, 6), (4, 1), (1, 4), (6, 3), (2, 4, 6, 6), (2, 6, 6, 4), (6
 def layer_inputs(names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Arrays for the arguments of one layer's forward function: the data and its parameters."""
     kinds = {n: kind_of(n, i) for i, n in enumerate(names)}
-    for shapes in LAYER_SHAPES:
+    cell = {"state", "W in", "W state", "gate"} & set(kinds.values())
+    if cell:
+        kinds = {n: "W out" if k == "W" else k for n, k in kinds.items()}
+    for shapes in CELL_SHAPES if cell else LAYER_SHAPES:
         rng = np.random.default_rng(5)
-        yield {n: rng.normal(size=shapes[kinds[n]]) for n in names}
+        yield {n: rng.normal(size=shapes[kind]) for n, kind in kinds.items()}
 
 
 def kind_of(name: str, position: int) -> str:
+    """What an argument of a layer is: the input, a state, a weight between certain things, a bias.
+
+    >>> [kind_of(n, 1) for n in ("h_prev", "Wax", "weight_hh", "Wya", "Wf", "W", "by", "bias", "leak")]
+    ['state', 'W in', 'W state', 'W out', 'gate', 'W', 'b out', 'b', 'x']
+    """
     low = name.lower()
     if position == 0:
         return "x"
-    if re.match(r"w|theta|kernel|filter|f$", low):
+    if re.match(r"(?:prev_?)?[ahcs]_?(?:prev|0|t_?1|tm1|old|last)?$|prev_[ahcs]$|hprev|init", low):
+        return "state"
+    part = re.sub(r"^(?:weights?|w|theta|kernel|u(?=_|$))_?", "", low)
+    if part != low:
+        if low[0] == "u" or re.fullmatch(r"aa|hh|ss|h|a|rec|h2h|recurrent", part):
+            return "W state"
+        if re.fullmatch(r"ax|xa|xh|hx|ih|x|in|i2h|xs|sx", part):
+            return "W in"
+        if re.fullmatch(r"ya|ay|hy|yh|y|ho|out|h2o|hq", part):
+            return "W out"
+        return "gate" if re.fullmatch(r"[fiucog]g?", part) else "W"
+    if re.match(r"filter|f$|v$", low):
         return "W"
     if re.match(r"b(?!eta)", low):
-        return "b"
+        return "b out" if re.fullmatch(r"b(?:ias)?_?(?:y|hy|out|ho|q)", low) else "b"
     if re.match(r"gamma|beta|scale|shift", low):
         return "vector"
     return "x"
 
 
-LAYER_SHAPES: tuple[dict[str, tuple[int, ...]], ...] = (
+Shapes = dict[str, tuple[int, ...]]
+LAYER_SHAPES: tuple[Shapes, ...] = (
     {"x": (6, 4), "W": (4, 5), "b": (5,), "vector": (4,)},
     {"x": (4, 6), "W": (5, 4), "b": (5, 1), "vector": (4, 1)},
     {"x": (6, 4), "W": (4, 5), "b": (1, 5), "vector": (1, 4)},
@@ -207,6 +227,30 @@ LAYER_SHAPES: tuple[dict[str, tuple[int, ...]], ...] = (
     {"x": (2, 6, 6, 3), "W": (3, 3, 3, 4), "b": (1, 1, 1, 4), "vector": (3,)},
     {"x": (6, 6), "W": (3, 3), "b": (), "vector": (6,)},
     {"x": (4,), "W": (5, 4), "b": (5,), "vector": (4,)},
+)
+for _shapes in LAYER_SHAPES:  # of a layer that is no cell
+    _shapes |= {"b out": _shapes["b"], "W out": _shapes["W"]}
+
+
+def cell_shapes(x: tuple[int, ...], columns: bool, gates: int, transposed: bool = False) -> Shapes:
+    """Shapes of a recurrent cell of 5 units with 4 inputs and 3 outputs, for 6 sequences."""
+    n = 5 * gates
+    shapes: Shapes = {"W in": (4, n), "W state": (5, n), "W out": (5, 3), "gate": (9, 5)}
+    if columns != transposed:
+        shapes = {k: v[::-1] for k, v in shapes.items()}
+    bias = ((n, 1), (3, 1)) if columns else ((n,), (3,))
+    state = (5, 6) if columns else (6, 5)
+    return {"x": x, "state": state, "b": bias[0], "b out": bias[1], "vector": (n,)} | shapes
+
+
+CELL_SHAPES: tuple[Shapes, ...] = (
+    *(cell_shapes(x, True, gates) for x in ((4, 6), (4, 6, 2)) for gates in (1, 4)),
+    *(
+        cell_shapes(x, False, gates, transposed)
+        for x in ((6, 4), (6, 2, 4))
+        for gates in (1, 4)
+        for transposed in (False, True)
+    ),
 )
 
 

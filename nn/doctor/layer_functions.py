@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.forms import Local, examine_local
-from nn.doctor.invent import layer_inputs, settings
-from nn.doctor.naming import parameter_meant, result_names, role_of
-from nn.doctor.report import CONVENTION, MISSING, OK, Report
+from nn.doctor.invent import kind_of, layer_inputs, settings
+from nn.doctor.naming import parameter_meant, result_names, role_of, source_tree
+from nn.doctor.report import Report
 from nn.doctor.sandbox import attempt
+from nn.doctor.subject import is_arraylike
 
 Function = Callable[..., Any]
 
@@ -39,76 +41,116 @@ def is_gradient(name: str) -> bool:
 
 
 class FunctionLayer:
-    """An object with forward and backward, of two functions."""
+    """An object with forward and backward, of two functions.
 
-    def __init__(self, f: Function, g: Function, names: list[str], others: Mapping[str, Any]):
-        self.f, self.g, self.names = f, g, names
-        self.others = lambda: copy.deepcopy(dict(others))  # f may change them
+    ``inputs`` are the arrays that forward takes, also as entries of a dictionary of parameters; of
+    several outputs those count for which backward receives a gradient. What else backward receives is
+    found by its name; ``guess`` says what an argument of unknown name is.
+    """
+
+    def __init__(self, f: Function, g: Function, others: Mapping[str, Any], guess: int = 0):
+        self.f, self.g, self.guess = f, g, guess
+        self.settings = dict(others)
+        taken = [n for n in required(f) if n not in others]
+        self.keys = {n: keys_read(f, n) for n in taken if role_of(n) in ("params", "cache")}
+        self.inputs = list(dict.fromkeys(k for n in taken for k in (self.keys.get(n) or [n])))
+        self.received = [n for n in required(g) if is_gradient(n)] or required(g)[:1]
         self.kept: Any = None
+        self.guessed = False
 
     def forward(self, *values: Any) -> Any:
-        given = dict(zip(self.names, values))
-        result = self.f(**given, **self.others())
-        out, *rest = result if isinstance(result, tuple) else (result,)
-        found = dict(zip(result_names(self.f)[1:], rest))
-        self.kept = (given, found, rest[0] if len(rest) == 1 else tuple(rest), out)
-        return out
+        given = dict(zip(self.inputs, values))
+        call = copy.deepcopy(self.settings)  # f may change them
+        for name in required(self.f):
+            if self.keys.get(name):
+                call[name] = {k: given[k] for k in self.keys[name]}
+            elif name in given:
+                call[name] = given[name]
+        result = self.f(**call)
+        parts = result if isinstance(result, tuple) else (result,)
+        n = min(len(self.received), len(parts))
+        rest = parts[n:]
+        found = dict(zip(result_names(self.f), parts)) if len(parts) > 1 else {}
+        caches = [p for p in rest if not is_arraylike(p)] or list(rest)
+        cache = caches[0] if len(caches) == 1 else tuple(caches) or None
+        self.kept = (given | call, found, cache, parts[0])
+        self.shapes = [np.shape(p) for p in parts[:n]]
+        return parts[0] if n == 1 else np.concatenate([np.ravel(p) for p in parts[:n]])
 
     def backward(self, dout: Any) -> Any:
         given, found, cache, out = self.kept
-        call: dict[str, Any] = {}
-        for i, (name, p) in enumerate(inspect.signature(self.g).parameters.items()):
-            if i == 0:
-                call[name] = dout
-            elif name in given or name in found or name in self.others():
-                call[name] = {**self.others(), **found, **given}[name]
-            elif p.default is not p.empty:
+        known = {**found, **given}
+        call: dict[str, Any] = dict(zip(self.received, self.split(dout)))
+        self.guessed = False
+        for name in required(self.g):
+            if name in call:
                 continue
-            elif role_of(name) == "output" and not isinstance(cache, tuple | dict):
+            if name in known and role_of(name) != "cache":
+                call[name] = known[name]
+            elif role_of(name) == "cache" and cache is not None:
+                call[name] = cache
+            elif role_of(name) == "output":
                 call[name] = out
             else:
-                call[name] = cache
+                self.guessed = True
+                choices = [x for x in (cache, out, next(iter(given.values()))) if x is not None]
+                call[name] = choices[min(self.guess, len(choices) - 1)]
         result = self.g(**call)
-        if not isinstance(result, tuple) or len(result) != len(self.names):
-            return result
-        names = [parameter_meant(n, self.names) if n else None for n in result_names(self.g)]
-        if sorted(map(str, names)) == sorted(self.names):
-            return tuple(result[names.index(n)] for n in self.names)
+        if isinstance(result, Mapping):
+            named = {parameter_meant(k, self.inputs): v for k, v in result.items()}
+            return tuple(named.get(n) for n in self.inputs)
+        parts = result if isinstance(result, tuple) else (result,)
+        names = [parameter_meant(n, self.inputs) if n else None for n in result_names(self.g)]
+        if len(names) == len(parts) and len(set(names) - {None}) == len(names):
+            return tuple(dict(zip(names, parts)).get(n) for n in self.inputs)
         return result
 
-
-class LocalMean(Local):
-    """With the gradients of the parameters for the mean over the examples, as the course has them."""
-
-    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
-        rest = list(self.inputs)[1:]
-        held = {k: np.array(getattr(values[k], "data", values[k])) for k in rest}
-        scaled = {k: held[k] + (values[k] - held[k]) / self.examples for k in rest}
-        return super().truth({**values, **scaled}, X, Y)
-
-    @property
-    def examples(self) -> int:
-        shape = np.shape(self.inputs[next(iter(self.inputs))])
-        return int(shape[-1] if np.shape(self.dout)[-1:] == shape[-1:] else shape[0])
+    def split(self, dout: Any) -> list[Any]:
+        """The gradients of the outputs, of one array or of their numbers in a row."""
+        if len(self.shapes) == 1:
+            return [dout]
+        sizes = np.cumsum([int(np.prod(s)) for s in self.shapes])[:-1]
+        return [part.reshape(s) for part, s in zip(np.split(dout, sizes), self.shapes)]
 
 
-def calls_of(f: Function, g: Function) -> Iterator[FunctionLayer]:
-    """The ways to call the two: which arguments are arrays, and what the others may be."""
-    signature = inspect.signature(f).parameters.values()
-    needed = [p.name for p in signature if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    options = {n: [1e-5] if role_of(n) == "eps" else settings(f, n) for n in needed[1:]}
-    fixed = [n for n in needed if options.get(n)]
+def required(function: Function) -> list[str]:
+    """The arguments that have no default."""
+    found = inspect.signature(function).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in found if p.default is p.empty and p.kind in kinds]
+
+
+def keys_read(function: Function, name: str) -> list[str]:
+    """The keys under which a function, or one that it hands the dictionary to, reads its entries."""
+    tree = source_tree(function)
+    found: list[str] = []
+    for n in ast.walk(tree) if tree is not None else ():
+        if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant):
+            if isinstance(n.value, ast.Name) and n.value.id == name and type(n.slice.value) is str:
+                found.append(n.slice.value)
+        elif isinstance(n, ast.Call) and isinstance(n.func, ast.Name):
+            called = getattr(function, "__globals__", {}).get(n.func.id)
+            handed = [i for i, a in enumerate(n.args) if getattr(a, "id", "") == name]
+            if handed and inspect.isfunction(called) and called is not function:
+                found += keys_read(called, list(inspect.signature(called).parameters)[handed[0]])
+    return list(dict.fromkeys(found))
+
+
+def options_of(f: Function) -> Iterator[dict[str, Any]]:
+    """The values that the arguments may have that are not arrays."""
+    options = {n: [1e-5] if role_of(n) == "eps" else settings(f, n) for n in required(f)[1:]}
+    fixed = [n for n, values in options.items() if values and role_of(n) != "params"]
     for values in product(*(options[n] for n in fixed)):
-        yield FunctionLayer(f, g, [n for n in needed if n not in fixed], dict(zip(fixed, values)))
+        yield dict(zip(fixed, values))
 
 
 def check_layer_functions(f: Function, g: Function, title: str) -> Report:
     """Examine ``g`` as the backward of ``f``, by itself, for a random gradient that comes in."""
     reports = []
-    for layer in calls_of(f, g):
-        report = check_one(layer, title)
-        if layer.others():
-            text = ", ".join(f"{k} = {v!r}" for k, v in layer.others().items())
+    for others in options_of(f):
+        report = check_one(f, g, others, title)
+        if others:
+            text = ", ".join(f"{k} = {v!r}" for k, v in others.items())
             report.checked = [f"{text}: {c}" for c in report.checked]
         reports.append(report)
     wrong = [r for r in reports if r.status == 1]
@@ -119,30 +161,42 @@ def check_layer_functions(f: Function, g: Function, title: str) -> Report:
     return right[0]
 
 
-def check_one(layer: FunctionLayer, title: str) -> Report:
-    failures = []
-    for given in layer_inputs(layer.names):
-        values = tuple(given.values())
-        out, failure = attempt(lambda v=values: layer.forward(*map(np.array, v)))  # type: ignore[misc]
+def check_one(f: Function, g: Function, others: Mapping[str, Any], title: str) -> Report:
+    """With arrays of the first shapes that forward and backward run on."""
+    failures: list[str] = []
+    guesses: list[Report] = []
+    stopped: Report | None = None
+    for given, guess in product(layer_inputs(FunctionLayer(f, g, others).inputs), range(3)):
+        layer = FunctionLayer(f, g, others, guess)
+        arrays = {n: given[n] for n in layer.inputs}
+        out, failure = attempt(lambda la=layer, v=arrays: la.forward(*map(np.array, v.values())))  # type: ignore[misc]
         if failure is not None or not isinstance(out, np.ndarray | np.floating):
             failures.append(failure.sentence if failure else "it returns no array first")
             continue
-        layer.kept = None
         dout = np.random.default_rng(6).normal(size=np.shape(out))
-        report = examine_local(Local(layer, given, dout), title)
-        if report.status == 1 and len(layer.names) > 1:
-            mean = examine_local(LocalMean(layer, given, dout), title)
-            if mean.ok or count_right(mean) > count_right(report):
-                mean.conventions.append(
-                    "the gradients of the parameters are divided by the number of examples and that "
-                    f"of {layer.names[0]} is not: the cost is a mean (the course's convention)"
-                )
-                return mean
-        return report
+        result, failure = attempt(lambda la=layer, d=dout: la.backward(np.array(d)))  # type: ignore[misc]
+        if failure is None and (left := constants(layer, result)):
+            return check_one(f, g, {**others, **dict.fromkeys(left, 0.3)}, title)
+        guessed, layer.kept = layer.guessed, None
+        report = examine_local(Local(layer, arrays, dout), title)
+        if not guessed and failure is None:
+            return report
+        if guessed and failure is None:
+            guesses.append(report)
+        elif not guessed:
+            stopped = stopped or report
+        if report.ok:
+            return report
+    if guesses:
+        return min(guesses, key=lambda r: sum(v.wrong for v in r.rows))
+    if stopped is not None:
+        return stopped
     return Report(title, problem=f"{title.split()[0]} does not run: {failures[0]}.")
 
 
-def count_right(report: Report) -> int:
-    return sum(r.verdict in (OK, CONVENTION) for r in report.rows) - sum(
-        r.verdict == MISSING for r in report.rows
-    )
+def constants(layer: FunctionLayer, result: Any) -> list[str]:
+    """The arguments for which backward gives no gradient and that are no weights: a slope, a rate."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    given = [n for n, part in zip(layer.inputs, parts) if part is not None]
+    absent = [n for n in layer.inputs[1:] if n not in given and n in required(layer.f)]
+    return [n for n in absent if kind_of(n, 1) == "x"]

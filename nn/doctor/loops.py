@@ -21,7 +21,7 @@ import numpy as np
 from nn.doctor.load import Missing, is_constant
 from nn.doctor.naming import TREES, flatten, role_of
 from nn.doctor.sandbox import Tracer, attempt
-from nn.doctor.subject import Run, Subject, batch_of, is_arraylike, loss_in
+from nn.doctor.subject import Run, Subject, batch_of, gradients_of_changes, is_arraylike, loss_in
 from tinygrad_edu import Tensor
 
 Function = ast.FunctionDef | None
@@ -301,13 +301,8 @@ class TrainingStep(Subject):
         run.updates = True
         new = flatten({key: value_at(after, place) for place, key in self.keys.items()})
         before = {k: np.asarray(v) for k, v in values.items()}
-        for k, v in new.items():
-            if k in before and np.shape(v) == before[k].shape:
-                run.gradients[f"d{k}"] = (before[k] - v) / self.learning_rate
-            elif k in before:
-                run.problems.append(
-                    f"{k} has shape {before[k].shape} before the update and {np.shape(v)} after it"
-                )
+        new = {k: v for k, v in new.items() if k in before}
+        run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         return run
 
 

@@ -252,13 +252,7 @@ class Subject:
         }
         if not any("d" + k in found for k in before) and changed:
             run.updates = True
-            for k, v in changed.items():
-                if np.shape(v) == before[k].shape:
-                    found["d" + k] = (before[k] - v) / self.learning_rate
-                else:
-                    run.problems.append(
-                        f"{k} has shape {before[k].shape} before the update and {np.shape(v)} after it"
-                    )
+            found |= gradients_of_changes(run, before, changed, self.learning_rate)
         elif (
             found
             and not problems
@@ -423,6 +417,57 @@ def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) ->
     return found
 
 
+def gradients_of_changes(
+    run: Run, before: Mapping[str, Any], after: Mapping[str, Any], rate: float
+) -> dict[str, Any]:
+    """The gradients of parameters, by the step down the gradient that has changed them.
+
+    The first step of Adam or RMSprop has one size in all entries: it shows no more than the signs of
+    the gradients, which are then the arrays of these signs that were assigned on the way.
+    """
+    steps = {
+        k: (before[k] - v) / rate for k, v in after.items() if np.shape(v) == np.shape(before[k])
+    }
+    for k, v in after.items():
+        if k not in steps:
+            run.problems.append(
+                f"{k} has shape {np.shape(before[k])} before the update and {np.shape(v)} after it"
+            )
+    if not any(map(one_size, steps.values())):
+        return {f"d{k}": step for k, step in steps.items()}
+    found: dict[str, Any] = {}
+    for k, step in steps.items():
+        signs = np.sign(step)
+        alike = [e for e in run.events if e.value.shape == signs.shape and np.any(e.value)]
+        alike = [e for e in alike if np.array_equal(np.sign(e.value) * sign_of(e, signs), signs)]
+        called = [e for e in alike if is_gradient_of(e.name, k, before)]
+        if not alike:
+            run.problems.append(
+                f"{k} is changed by a step of one size in all entries, as Adam's first step is, and no "
+                "variable holds its gradient"
+            )
+            return {}
+        e = called[-1] if called else alike[0]
+        found[f"d{k}"] = e.value * sign_of(e, signs)
+    return found
+
+
+def one_size(step: Any) -> bool:
+    """Whether the entries are a number and its negative."""
+    size = np.abs(step[step != 0])
+    signs = np.ptp(np.sign(step)) if step.size else 0
+    return size.size > 3 and signs == 2 and bool(np.ptp(size) < 1e-3 * size.max())
+
+
+def sign_of(event: Event, signs: Any) -> float:
+    """-1 for an array that is added to the parameters, not subtracted from them."""
+    return float(np.sign(np.sum(event.value * signs)))
+
+
+def is_gradient_of(name: str, parameter: str, among: Mapping[str, Any]) -> bool:
+    return parameter_meant(name, list(among)) == parameter and plain(name) != plain(parameter)
+
+
 def is_nested(x: Any) -> bool:
     return isinstance(x, Mapping | list | tuple)
 
@@ -511,8 +556,9 @@ def take_result(
         arrays = [(k, v) for k, v in others[0].items() if is_arraylike(v)]
         arrays = [(k, v) for k, v in arrays if is_output(k)] or arrays
     good = [(n, p) for n, p in arrays if is_output(n)]
+    expression = len(arrays) > 2 and arrays[-1][0] is None and all(n for n, _ in arrays[:-1])
     if good and len(parts) > 2:
-        arrays = good
+        arrays = arrays[-1:] if expression else good
     if arrays:
         first = len(parts) == 2 or (len(arrays) > 1 and role_of(str(arrays[0][0])) == "output")
         numbered = all(n and n[-1].isdigit() for n, _ in arrays)
