@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.mode import mode
-from tinygrad_edu.tensor import KEEP, Tensor, as_it_was
+from tinygrad_edu.tensor import KEEP, Exposed, Tensor, as_it_was, changed, holds_still
 
 PLAIN = frozenset(
     (float, int, bool)
 )  # Python numbers never widen a dtype, so they stay as they are
 Vjp = Callable[..., Any]
-Pending = list[tuple[int, Tensor]]
+Pending = list[tuple[float, Tensor]]
 # returns the input that has its first gradient now, for the walk to go on with; or leaves it pending
 Pull = Callable[[Tensor, Any, Pending], Tensor | None]
 
@@ -59,6 +59,8 @@ def walk(
                 g = node._gradient
                 node._gradient = following = None
                 if node._pull is None:
+                    if node.__class__ is Exposed and not holds_still(node):
+                        raise changed(node)
                     yield node, g
                 else:
                     if node._grad is not None or (wanted and node in wanted):

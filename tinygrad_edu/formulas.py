@@ -210,13 +210,13 @@ class Derivation:
 
     def enter_leaf(self, tensor: Tensor) -> None:
         if tensor.name is None and not tensor._needs and tensor.ndim == 0:
-            self.symbols[tensor] = constant(tensor.data)
+            self.symbols[tensor] = constant(tensor._data)
             return
         name = self.name_of(tensor, "p" if tensor._needs else "x")
-        self.inputs[name] = tensor.data
+        self.inputs[name] = tensor._data
         if not tensor._needs:
             self.data.add(name)
-        self.symbols[tensor] = symbol(name, tensor.data)
+        self.symbols[tensor] = symbol(name, tensor._data)
 
     def enter_computed(self, tensor: Tensor) -> None:
         entry = tensor.rule
@@ -230,7 +230,7 @@ class Derivation:
             name = self.fresh("t")
             self.provisional.append(name)
         self.define(name, formula)
-        self.symbols[tensor] = named_as(name, tensor.data, formula)
+        self.symbols[tensor] = named_as(name, tensor._data, formula)
 
     def read_inputs(self, tensor: Tensor) -> tuple[Any, ...]:
         return tuple(self.read_input(x) for x in tensor.inputs)
@@ -433,7 +433,7 @@ def history(loss: Tensor) -> list[Tensor]:
             if isinstance(x, Tensor) and x not in seen:
                 seen.add(x)
                 stack.append(x)
-    return sorted(seen, key=lambda tensor: -tensor._order)
+    return sorted(seen, key=lambda tensor: -tensor._made)
 
 
 def needed(definitions: dict[str, Expression], optional: set[str]) -> dict[str, Expression]:

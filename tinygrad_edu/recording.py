@@ -22,10 +22,13 @@ from tinygrad_edu.backward import (
 from tinygrad_edu.mode import PAUSED, RECORDING, mode, within
 from tinygrad_edu.protocols import UFUNCS, missing_rule
 from tinygrad_edu.tensor import (
+    Exposed,
     Tensor,
     View,
     array_of,
     clock,
+    fingerprint,
+    look_again,
     refuse_stale,
     shares_memory,
 )
@@ -138,7 +141,7 @@ def inputs_of(vjps: Sequence[Callable[..., Any] | None]) -> int | None:
 def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     """Compute ``entry`` on ``inputs`` and remember it. Every application comes here, or takes one of
     the two shortcuts below, which do the same for the common case."""
-    tensors, needs, vjps, pull = 0, False, entry.vjps, entry.pull
+    tensors, needs, borrows, vjps, pull = 0, False, False, entry.vjps, entry.pull
     values, taken = list(inputs), inputs
     for i, x in enumerate(inputs):
         if x is None or x.__class__ in PLAIN:
@@ -146,6 +149,8 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
         if isinstance(x, Tensor):
             if x.__class__ is View:
                 refuse_stale(x)
+            elif x.__class__ is Exposed:
+                look_again(x)
             if x._needs and i < len(vjps):
                 needs = needs or vjps[i] is not None
             elif x._needs and vjps:
@@ -154,11 +159,14 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
                 pull = pull_numbers
             tensors += 1
             values[i] = x._data
+        elif x.__class__ is np.ndarray and x.dtype.kind in "fiub":
+            borrows = True
         elif hasattr(x, "_symbolic"):
             return x._symbolic(entry, inputs)
         elif i < len(vjps):
             values[i] = array = array_of(x, f"{entry.name} with a Tensor")
             taken = (*taken[:i], array, *taken[i + 1 :])
+            borrows = True
     if not tensors:  # plain arrays, as in a vjp: nothing to remember
         return entry.forward(*inputs)
     try:
@@ -176,6 +184,11 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
     out._order = next(clock)
     if not out._needs:
         remember(out, state.records)
+    elif borrows:
+        out._pull = pull_numbers
+        out._borrowed = [
+            (i, fingerprint(x)) for i, x in enumerate(taken) if isinstance(x, np.ndarray)
+        ]
     if state.forward is not None and out._rule is not None:
         state.forward(out)
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 clock = count(-1, -1)  # ticks downwards: the youngest tensor is the smallest, as a heap wants it
 KEEP = object()  # in place of the gradient of a tensor that was told to retain it
+SMALL = 2**16  # bytes of an array of which all are remembered
 
 
 class Tensor:
@@ -55,6 +57,8 @@ class Tensor:
         "_order",
         "_gradient",  # what has arrived so far, only during a backward pass
         "_age",  # of a constant: how many operations back it remembers
+        "_borrowed",  # of a result: arrays of the program that it was computed from, as they were
+        "_seen",  # of an exposed leaf: what its array holds, and since when
         "_where",  # the line of the program that computed it, known inside detect_anomaly()
         "__weakref__",
     )
@@ -66,9 +70,11 @@ class Tensor:
     _rule: Rule | None
     _pull: Callable[..., Tensor | None] | None
     _inputs: Any
-    _order: int
+    _order: float
     _gradient: Any
     _age: int
+    _borrowed: list[tuple[int, Any]]
+    _seen: tuple[float, Any]
     _where: str
 
     if (
@@ -100,10 +106,17 @@ class Tensor:
 
     @property
     def data(self) -> Any:
-        """The values. Assigning (``W.data -= step``) is for leaves, between two recordings."""
+        """The values. Assigning (``W.data -= step``) and writing into them (``W.data[0] = 1``) are for
+        leaves and constants, between two recordings; those of a computed Tensor are read-only."""
         data = self._data
         if isinstance(data, np.generic):
             data = self._data = np.asarray(data)
+        if self._needs and self._rule is not None:
+            if isinstance(data, np.ndarray):
+                data = data.view()
+                data.flags.writeable = False
+        elif self.__class__ is Tensor:
+            expose(self)
         return data
 
     @data.setter
@@ -112,13 +125,15 @@ class Tensor:
             self._refuse_if_computed("its data cannot be replaced")
         old = self._data
         if new is not old:  # in place, W.data -= step, it is the same array
-            new = array_of(new, f"{self.describe()}.data")
+            new = array_of(new, f"{self.describe()}.data", copy=True)
             if new.shape != old.shape:
                 raise ValueError(
                     f"{self.describe()} has shape {old.shape}, but the new data have shape "
                     f"{new.shape}: make a new Tensor to change the shape."
                 )
             self._data = new if new.dtype == old.dtype else new.astype(old.dtype)
+        if self.__class__ is Exposed:
+            self.__class__ = Tensor  # type: ignore[assignment]
         self._order = next(clock)  # younger now than whatever has used the old values
 
     @property
@@ -148,6 +163,8 @@ class Tensor:
         if new and self._data.dtype.kind != "f":
             self._data = self._data.astype(np.float64)
         self._needs = bool(new)
+        if self.__class__ is Exposed:
+            expose(self)
 
     def _refuse_if_computed(self, why: str) -> None:
         if self._rule is None:
@@ -205,7 +222,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """A constant with the same values: no gradient flows through it."""
-        return Tensor._constant(self.data, self.name)
+        return Tensor._constant(self._data.copy(), self.name)
 
     def describe(self) -> str:
         """The tensor in a sentence: its name, or its operation and shape."""
@@ -231,12 +248,18 @@ class Tensor:
         """
         if self._rule is None:
             return ()
-        return tuple(
-            [
-                as_it_was(x, self) if isinstance(x, Tensor) and x._order < self._order else x
-                for x in self._inputs
-            ]
-        )
+        inputs = [
+            as_it_was(x, self) if isinstance(x, Tensor) and x._order < self._order else x
+            for x in self._inputs
+        ]
+        for i, seen in getattr(self, "_borrowed", ()):
+            inputs[i] = as_it_was_seen(inputs[i], seen, self)
+        return tuple(inputs)
+
+    @property
+    def _made(self) -> float:
+        """The tick at which it came to hold its values: sorting by it is sorting by age."""
+        return self._order
 
     def __repr__(self) -> str:
         data = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
@@ -300,7 +323,7 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         refuse_stale(self)
         self._refuse_to_lose_the_gradient("an array made of a Tensor", "t.detach()")
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def _refuse_to_lose_the_gradient(self, what: str, instead: str) -> None:
         if self._needs:
@@ -368,12 +391,69 @@ class View(Tensor):
     __slots__ = ()
 
 
+class Exposed(Tensor):
+    """A leaf or constant whose array the program has in its hands, since it asked for ``.data``.
+
+    What is written into the array leaves no trace, so it is compared with what it was. A constant
+    counts as younger than all, so that whatever used it comes to ask ``as_it_was``; a leaf is asked
+    when its gradient is complete.
+    """
+
+    __slots__ = ()
+
+    @property
+    def _made(self) -> float:
+        return self._seen[0]
+
+
+def expose(x: Tensor) -> None:
+    """From now on the program has the array of ``x`` in its hands."""
+    if x.__class__ is Tensor:
+        x.__class__ = Exposed
+        x._seen = x._order, fingerprint(x._data)
+    x._order = x._seen[0] if x._needs else -inf
+
+
+def look_again(x: Tensor) -> None:
+    """Before an operation uses ``x``: whatever used other values is out of date from now on."""
+    now = fingerprint(x._data)
+    if now != x._seen[1]:
+        x._seen = next(clock), now
+        if x._needs:
+            x._order = x._seen[0]
+
+
+def holds_still(x: Tensor) -> bool:
+    return x._seen[1] == fingerprint(x._data)
+
+
+def fingerprint(array: Any) -> Any:
+    """What a NumPy array holds: all its bytes, or the sum and every n-th element of a big one."""
+    if not isinstance(array, np.ndarray) or array.nbytes <= SMALL:
+        return array.tobytes() if isinstance(array, np.ndarray) else None
+    with np.errstate(all="ignore"):
+        return array.sum().tobytes(), array.flat[:: array.size // 1000].tobytes()
+
+
+def as_it_was_seen(array: Any, seen: Any, node: Tensor) -> Any:
+    """The program's own array with the values that ``node`` was computed from."""
+    now = fingerprint(array)
+    if now == seen:
+        return array
+    if isinstance(seen, bytes):
+        return np.frombuffer(seen, array.dtype).reshape(array.shape)
+    raise RuntimeError(
+        f"an array of shape {array.shape} was changed in place after {node.rule!r} had used it, so the "
+        "gradient would be wrong: call backward() before, or pass a copy()."
+    )
+
+
 def refuse_stale(view: Tensor) -> None:
     """An error if something was written into what ``view`` was taken from, since it was taken."""
     x = view
     while x.__class__ is View and x._rule is not None:
         source = x._inputs[0]
-        if source._order < x._order:
+        if source._order < x._order and not (unchanged_constant(source, x)):
             raise RuntimeError(
                 f"{view.describe()} was taken from {source.describe()}, which has been written into "
                 "since: take it again after writing, or take a copy() before."
@@ -405,16 +485,27 @@ def become_leaf(tensor: Tensor, array: Any, needs: bool, name: str | None) -> Te
     return tensor
 
 
+def changed(x: Tensor, node: Tensor | None = None) -> RuntimeError:
+    user = "an operation" if node is None else repr(node.rule)
+    return RuntimeError(
+        f"{x.describe()} was changed after {user} had used it, so the gradient would be wrong: call "
+        "backward() before the update, or compute the loss anew after it."
+    )
+
+
+def unchanged_constant(x: Tensor, node: Tensor) -> bool:
+    """Whether ``x`` only counts as younger than ``node``, but holds the values that it used."""
+    return x.__class__ is Exposed and not x._needs and x._seen[0] > node._order and holds_still(x)
+
+
 def as_it_was(x: Tensor, node: Tensor) -> Tensor:
     """The state of ``x`` that ``node`` used; ``x[...] = value`` has made younger ones since."""
     was = x
     while was._order < node._order:
+        if unchanged_constant(was, node):
+            return was
         if was._rule is None or not was._rule.writes:
-            raise RuntimeError(
-                f"{x.describe()} was changed after {node.rule!r} had used it, so the "
-                "gradient would be wrong: call backward() before the update, or compute the loss "
-                "anew after it."
-            )
+            raise changed(x, node)
         was = was._inputs[0]
     return was
 

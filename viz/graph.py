@@ -110,7 +110,7 @@ def history(root: Tensor) -> list[Any]:
 def in_order_of_creation(found: list[Any]) -> list[Any]:
     """The computed tensors as the program computed them, which shows what repeats; a lone leaf."""
     computed = [value for value in found if getattr(value, "rule", None) is not None]
-    return sorted(computed, key=lambda tensor: -tensor._order) or found
+    return sorted(computed, key=lambda tensor: -tensor._made) or found
 
 
 def is_number(value: Any) -> bool:

@@ -68,7 +68,7 @@ def size(x: Any, axis: Any = None) -> int:
 def values(x: Any) -> Any:
     """The arrays of Tensors, also in lists and tuples."""
     if isinstance(x, Tensor):
-        return x.data
+        return x._data
     return type(x)([values(part) for part in x]) if type(x) in (list, tuple) else x
 
 

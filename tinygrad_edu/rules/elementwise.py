@@ -285,7 +285,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **names: Any) ->
     one = not isinstance(condlist, list | tuple) and np.ndim(condlist) == x.ndim
     if one or np.ndim(condlist[0]) == 0 != x.ndim:
         condlist = [condlist]
-    holds = [np.asarray(c.detach().data if isinstance(c, Tensor) else c, bool) for c in condlist]
+    holds = [np.asarray(c._data if isinstance(c, Tensor) else c, bool) for c in condlist]
     if len(funclist) == len(holds) + 1:
         holds.append(~np.any(holds, axis=0))
     if len(funclist) != len(holds):

@@ -103,8 +103,8 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     _refuse_to_write(x, needs)
     parts = parts_of(index)
     if x._needs and not mode.get().records:  # a leaf: an update
-        data = x.data.copy()
-        data[_plain(parts)] = value.data if isinstance(value, Tensor) else value
+        data = x._data.copy()
+        data[_plain(parts)] = value._data if isinstance(value, Tensor) else value
         x.data = data
         return
     if not hasattr(value, "shape"):
@@ -147,11 +147,16 @@ def _twin(x: Tensor) -> Tensor:
     return _become(become_leaf(object.__new__(Tensor), x._data, x._needs, x.name), x)
 
 
+STATE = set(Tensor.__slots__) - {"_grad", "_gradient", "name", "__weakref__"}
+
+
 def _become(x: Tensor, other: Tensor) -> Tensor:
     x.__class__ = other.__class__
-    for slot in ("_data", "_rule", "_pull", "_inputs", "_order", "_needs", "_age", "_where"):
+    for slot in STATE:
         if hasattr(other, slot):
             setattr(x, slot, getattr(other, slot))
+        elif hasattr(x, slot):
+            delattr(x, slot)
     return x
 
 
@@ -273,7 +278,7 @@ def _first(x: Any, equal_nan: bool = False) -> Any:
 
 
 def values_of(x: Any) -> Any:
-    return x.detach().data if isinstance(x, Tensor) else x
+    return x._data if isinstance(x, Tensor) else x
 
 
 @means(np.unique)
@@ -356,7 +361,7 @@ def _repeated_to(values: Any, n: int) -> Any:
 
 
 def _mask_of(mask: Any, x: Any) -> Any:
-    mask = mask.data if isinstance(mask, Tensor) else np.asarray(mask)
+    mask = mask._data if isinstance(mask, Tensor) else np.asarray(mask)
     return np.broadcast_to(mask.astype(bool), x.shape)
 
 

@@ -576,7 +576,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan
     n = count(x, axes)
     rest = tuple([m for i, m in enumerate(x.shape) if i not in axes])
     ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n) if n else x)
-    missing = np.isnan(ordered.detach().data if isinstance(ordered, Tensor) else ordered)
+    missing = np.isnan(ordered._data if isinstance(ordered, Tensor) else ordered)
     known = n - missing.sum(axis=-1)  # those that are nan come last
     sizes, which = np.unique(known if ignore_nan else np.full(known.shape, n), return_inverse=True)
     at = [

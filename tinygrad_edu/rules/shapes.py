@@ -553,7 +553,7 @@ def resize(x: Any, new_shape: Any) -> Any:
 def trim_zeros(x: Any, trim: str = "fb") -> Any:
     if x.ndim != 1:
         raise ValueError(f"give trim_zeros a vector: the shape is {x.shape}.")
-    places = np.flatnonzero(x.detach().data)
+    places = np.flatnonzero(x._data)
     if not places.size:
         return x[:0]
     start = places[0] if "f" in trim.lower() else 0

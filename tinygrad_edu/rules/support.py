@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from tinygrad_edu.mode import mode
 from tinygrad_edu.protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS
 from tinygrad_edu.tensor import Tensor
 
@@ -49,6 +50,21 @@ def both_sides(name: str, operation: Callable[..., Any]) -> None:
     """``a + b`` means ``operation(a, b)``, whichever of the two is the Tensor."""
     means(operator=name)(operation)
     means(operator="r" + name)(lambda b, a: operation(a, b))
+    means(operator="i" + name)(updating(operation))
+
+
+def updating(operation: Callable[..., Any]) -> Callable[[Tensor, Any], Any]:
+    """``x += y``: the name means the result from now on; but a parameter under no_grad() stays the
+    parameter and takes the result's values, or it would never get a gradient again."""
+
+    def update(x: Tensor, y: Any) -> Any:
+        out = operation(x, y)
+        if x._rule is None and x._needs and not mode.get().records and isinstance(out, Tensor):
+            x.data = out._data
+            return x
+        return out
+
+    return update
 
 
 class Place(NamedTuple):
