@@ -314,7 +314,10 @@ def summed_axes(have: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Any, Any
     pairs = list(zip(have[max(added, 0) :], shape))
     if added < 0 or any(n not in (1, m) for m, n in pairs):
         raise ValueError(f"{have} cannot be summed to {shape}")
-    stretched = [i for i, (m, n) in enumerate(pairs) if m != n]
-    return tuple(range(added)) or None, stretched[0] if len(stretched) == 1 else tuple(
-        stretched
-    ) or None
+    stretched = tuple(i for i, (m, n) in enumerate(pairs) if m != n)
+    return axis_of(tuple(range(added))), axis_of(stretched)
+
+
+def axis_of(axes: tuple[int, ...]) -> Any:
+    """The axes as one writes them: a number where it is one, None where there is none."""
+    return axes[0] if len(axes) == 1 else axes or None

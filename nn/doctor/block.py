@@ -158,7 +158,8 @@ class Block(Subject):
             return run
         run.stage, run.loss = "done", room[self.loss]
         for name, value in room.items():
-            meant = parameter_meant(name, list(values)) if is_arraylike(value) else None
+            number = is_arraylike(value) or isinstance(value, float)
+            meant = parameter_meant(name, list(values)) if number else None
             if meant is not None and name != meant:
                 run.gradients[f"d{meant}"] = np.asarray(value)
         return run

@@ -88,21 +88,24 @@ class Examination:
         self.stop: str = ""
         self.marks: list[Mark] = []
 
-    def run(self) -> Report:
+    def run(self, only: Experiment | None = None) -> Report:
+        """The report on the doctor's own experiments, or on this one only."""
         try:
             with np.errstate(all="ignore"):
-                return self.examine()
+                trials = self.trials() if only is None else self.trial_of(only)
+                if trials:
+                    self.judge(trials)
+                else:
+                    self.report.problem = self.stop or "no experiment could be run on this code."
         except CannotExamine as error:
             self.report.problem = f"{error}".rstrip(".") + "." * (not str(error).endswith("?"))
         return self.report
 
-    def examine(self) -> Report:
-        trials = self.trials()
-        if not trials:
-            self.report.problem = self.stop or "no experiment could be run on this code."
-            return self.report
-        self.judge(trials)
-        return self.report
+    def trial_of(self, e: Experiment) -> list[Trial]:
+        failures: list[str] = []
+        trial = self.attempt(e, failures)
+        self.stop = failures[0] if failures else ""
+        return [] if trial is None else [trial]
 
     # --- experiments
 
@@ -213,7 +216,7 @@ class Examination:
             return trial
         if failures is not None and not failures:
             failures.append(
-                "there is no cost function, and none of the usual ones fits: pass cost=."
+                "there is no cost function, and none of the usual ones fits: give the doctor one as cost."
             )
         return None
 
@@ -309,9 +312,19 @@ class Examination:
         if any(v.verdict in (MISSING, SHAPE, NAN) for v in verdicts.values()):
             return
         trial.common = common_factor(list(pairs.values()), trial, tolerance_of(trial) * 10)
+        more = ""
+        if trial.common is None and (near := common_factor(list(pairs.values()), trial, 1e-4)):
+            scales = [near.value(*sizes_of(trial, i)) for i in (0, 1)]
+            if all(
+                self.without_eps(
+                    k, [np.reshape(g, r.shape) / s for g, r, s in zip(*pair, scales)], trial
+                )
+                for k, pair in pairs.items()
+            ):
+                trial.common, more = near, ", without the epsilon of the cost"
         if trial.common is not None:
             for v in verdicts.values():
-                v.verdict, v.note = CONVENTION, f"times {trial.common}"
+                v.verdict, v.note = CONVENTION, f"times {trial.common}{more}"
 
     def verdict(self, name: str, given: Pair, right: Pair, trial: Trial) -> Verdict:
         tolerance = tolerance_of(trial, given)
@@ -418,7 +431,7 @@ class Examination:
             report.rows, report.unexplained, report.notes = [], [], []
             report.problem = (
                 "there is no cost function, and the gradients are those of none of the usual costs: "
-                "say which it is with cost=."
+                "give the doctor the right one as cost."
             )
             return
         if wrong[0] is not first or len(wrong) < len(trials):
@@ -473,11 +486,13 @@ class Examination:
 
     def describe_conventions(self, trial: Trial) -> None:
         report = self.report
-        if trial.common is not None and trial.common.number < 0 and self.subject.descends:
+        report.sign = -1 if trial.common is not None and trial.common.number < 0 else 1
+        if report.sign < 0 and self.subject.descends:
             for row in report.rows:
                 row.verdict = WRONG
             says = "the step goes up the gradient: the cost grows"
-            report.causes.append(Cause("step", "sign of the update", says, fix="use -="))
+            fix = "subtract: W - learning_rate * dW"
+            report.causes.append(Cause("step", "sign of the update", says, fix=fix))
         elif trial.common is not None:
             c = trial.common
             text = (
@@ -485,6 +500,7 @@ class Examination:
                 "subtracted"
                 if c == Factor(-1.0)
                 else f"all gradients are {c} times those of the cost; the learning rate absorbs it"
+                + ", if they are added instead of subtracted" * (c.number < 0)
             )
             report.conventions.append(text)
         if any("epsilon" in v.note for v in report.rows):
@@ -823,9 +839,8 @@ class Examination:
         where = self.place(mark, trial)
         if not np.all(np.isfinite(mark.value[0])):
             text = f"line {where.line}" if where else ""
-            return (
-                Verdict(name, NAN, None, text) if mark.causes else Verdict(name, FOLLOWS, None, NAN)
-            )
+            own = mark.causes or mark.unexplained
+            return Verdict(name, NAN, None, text) if own else Verdict(name, FOLLOWS, None, NAN)
         note = "" if mark.name[1] in "Wb" or name in trial.runs[0].gradients else "inside backward"
         if mark.causes or mark.unexplained:
             line = f"line {where.line}" if where else ""
@@ -897,6 +912,8 @@ class Examination:
     def unexplained(self, mark: Mark, name: str, trial: Trial) -> str:
         where = self.place(mark, trial)
         at = f" (line {where.line} of {where.function})" if where else ""
+        if not np.all(np.isfinite(mark.value[0])):
+            return f"{name}{at} is nan or infinite"
         text = f"{name}{at} is not what the formula {mark.name} = {mark.formula} gives"
         if mark.right is not None:
             text += "; " + difference(mark.value[0], mark.right[0])
@@ -982,7 +999,7 @@ def differs_much(a: Any, b: Any) -> bool:
 def nothing_found(subject: Subject, run: Run) -> str:
     """No gradient was found in what backward returned or changed."""
     names = [label(f) for f in (subject.backward, subject.both) if f is not None]
-    who = names[0] if names else "backward"
+    who = next((n for n in names if n != "<lambda>"), "backward")
     if run.problems:
         return f"{who}: {run.problems[0]}"
     return (
@@ -1058,15 +1075,17 @@ def common_factor(
         ratios.append(c)
     (m1, n1), (m2, n2) = sizes_of(trial, 0), sizes_of(trial, 1)
     for power_n in (0, -1, 1):
-        for power_m in (1, -1, 2, -2, 0) if m1 == m2 else (0, 1, -1, 2, -2):
+        plain = m1 != m2 or np.isclose(abs(ratios[0]), (0.5, 1, 2), rtol=1e-6).any()
+        for power_m in (0, 1, -1, 2, -2) if plain else (1, -1, 2, -2, 0):
             numbers = [
                 ratios[0] / (m1**power_m * n1**power_n),
                 ratios[1] / (m2**power_m * n2**power_n),
             ]
             if np.isclose(numbers[0], numbers[1], rtol=max(1e-9, tolerance)):
                 number = float(f"{numbers[0]:.11g}")
-                if abs(number - round(number, 6)) < tolerance * abs(number):
-                    number = round(number, 6)
+                digits = 6 if tolerance < 1e-5 else 3
+                if abs(number - round(number, digits)) < tolerance * abs(number):
+                    number = round(number, digits)
                 if (power_m or power_n) and number != round(number, 2):
                     continue  # a coincidence
                 return Factor(number, power_m, power_n)

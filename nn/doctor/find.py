@@ -8,6 +8,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
 from types import FunctionType
@@ -24,7 +25,6 @@ from nn.doctor.forms import (
     FORWARD,
     Local,
     check_layers,
-    check_loss_pair,
     check_pair,
     check_step,
     check_update,
@@ -42,12 +42,13 @@ from nn.doctor.naming import (
     names_returned,
     parameter_meant,
     rate_of,
+    required,
     role_of,
     source_tree,
     walk_own,
 )
-from nn.doctor.report import GOOD, Report
-from nn.doctor.sandbox import attempt, limited, quiet
+from nn.doctor.report import CONVENTION, GOOD, WRONG, Cause, Report
+from nn.doctor.sandbox import attempt, limited, place, quiet
 from nn.doctor.subject import RATE, ObjectSubject, Subject, parameters_in
 
 Function = Callable[..., Any]
@@ -125,6 +126,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             return
     found = list(finder.examinations())
     report.parts = [p for p in found if p.status != 2]
+    judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
     names = [p.title.partition(" with ")[0] for p in failed]
@@ -145,6 +147,9 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
         report.problem = (
             f"what was examined is right, but {', '.join(names)} could not be examined."
         )
+    elif not report.parts and (broken := [n for n in room.notes if "not valid Python" in n]):
+        report.notes.remove(broken[0])
+        report.problem = f"{broken[0]}, and the rest could not be examined."
     elif len(failed) == 1 and not report.parts:
         report.problem = f"{failed[0].title}: {failed[0].problem}"
     elif not report.parts:
@@ -155,6 +160,30 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             else "no backward pass was found"
             + (": the file defines no function and no class." if nothing else ".")
         )
+
+
+def judge_signs(parts: list[Report]) -> None:
+    """Gradients of minus the cost are right where the update adds them, and only there."""
+    networks = [p for p in parts if p.sign]
+    if not networks or any(p.sign > 0 for p in networks):
+        return
+    for update in (p for p in parts if p.compared == "update"):
+        if update.ok:
+            says = "these are the gradients of minus the cost, and the update subtracts them"
+            fix = "change the sign of the gradients, or add them in the update"
+            for network in networks:
+                network.conventions, network.rows = (
+                    [],
+                    [
+                        replace(r, verdict=WRONG if r.note == "times -1" else r.verdict)
+                        for r in network.rows
+                    ],
+                )
+                network.causes.append(Cause("", "sign", f"{says}: the cost grows", fix=fix))
+        elif {c.kind for c in update.causes} == {"sign of the update"} and not update.unexplained:
+            update.rows = [replace(r, verdict=CONVENTION) for r in update.rows]
+            update.causes = []
+            update.conventions.append("the gradients are those of minus the cost, and are added")
 
 
 class Finder:
@@ -613,8 +642,6 @@ class Finder:
 
     def pair(self, f: Function, g: Function) -> Report:
         """By entries; of two arguments; of numbers only; of a vector, to a number."""
-        if inspect.isfunction(f) and len(required(f)) == 2:
-            return check_loss_pair(f, g)
         report = check_pair(f, g)
         if report.problem and len(required(g)) == 1:
             by_numbers = check_pair(np.vectorize(f), np.vectorize(g))
@@ -798,16 +825,6 @@ def partial_call(function: Any, arguments: Mapping[str, Any]) -> Function:
     return lambda: function(**arguments)
 
 
-def required(function: Any) -> list[str]:
-    """The arguments that have no default."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
-
-
 def label_of(function: Any) -> str:
     return str(getattr(function, "__name__", function))
 
@@ -842,9 +859,10 @@ def missing_name(trial: Trial) -> str:
     failure = trial.failure
     if failure is None or type(failure.error) is not NameError:
         return ""
+    name, where = failure.error.name, place(failure.file, failure.line)
     return (
-        f"{failure.function} uses the global {failure.error.name}, which is not defined where only "
-        "imports, definitions and constants are executed."
+        f"{failure.function} uses {name} ({where}), which is neither an argument nor a variable of it, "
+        "nor defined by the imports, definitions and constants of the file."
     )
 
 

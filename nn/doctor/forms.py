@@ -22,6 +22,7 @@ from nn.doctor.naming import (
     label,
     parameter_meant,
     rebuild,
+    required,
     role_of,
     source_tree,
     walk_own,
@@ -208,6 +209,10 @@ def check_grads(grads: Any, loss: Any, params: Any) -> Report:
     title = "Gradients"
     if not params:
         return Report(title, problem="there are no parameters: pass the dictionary of arrays.")
+    if not grads:
+        return Report(
+            title, problem="there are no gradients: pass a dictionary such as {'dW': dW}."
+        )
     subject = Given(grads, loss, params)
     values = {k: np.array(v) for k, v in subject.params.items()}
     if isinstance(loss, Tensor):
@@ -217,13 +222,7 @@ def check_grads(grads: Any, loss: Any, params: Any) -> Report:
     if probe.X is not None:
         probe = Probe(values, probe.X, probe.Y, batch_of(probe.X, probe.Y))
     e = Experiment("the given numbers", (probe, probe), 1)
-    examination = Examination(subject, title)
-    failures: list[str] = []
-    trial = examination.attempt(e, failures)
-    if trial is None:
-        return Report(title, problem=failures[0] if failures else "the loss could not be computed.")
-    examination.judge([trial])
-    return examination.report
+    return Examination(subject, title).run(e)
 
 
 def flatten_tensors(params: Any) -> dict[str, Any]:
@@ -606,14 +605,7 @@ def count_right(report: Report) -> int:
 
 def examine_probes(subject: Local, title: str) -> Report:
     """One layer on two probes."""
-    examination = Examination(subject, title)
-    failures: list[str] = []
-    trial = examination.attempt(local_probes(subject), failures)
-    if trial is None:
-        examination.report.problem = failures[0] if failures else "it could not be run."
-        return examination.report
-    examination.judge([trial])
-    return examination.report
+    return Examination(subject, title).run(local_probes(subject))
 
 
 def local_probes(subject: Local) -> Experiment:
@@ -690,6 +682,8 @@ def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
     True
     """
     title = f"{label(f)} and {label(f_backward)}"
+    if inspect.isfunction(f) and len(required(f)) == 2:
+        return check_loss_pair(f, f_backward)
     best: Report | None = None
     rng = np.random.default_rng(4)
     shape = np.shape(x) if x is not None else (3, 4)
@@ -868,13 +862,17 @@ def pair_cause(
     try_out("factor 2", "it is twice the derivative", lambda x, a, s: 2 * s)
     try_out("factor 1/2", "it is half the derivative", lambda x, a, s: s / 2)
     try_out("value for slope", "it is the value of the function, not its slope", lambda x, a, s: a)
-    try_out("tanh's slope", "it is 1 + A**2; tanh's slope is 1 - A**2", lambda x, a, s: 1 + a**2)
-    try_out("slope of the value", "it is 1 - A", lambda x, a, s: 1 - a)
+    try_out(
+        "tanh's slope",
+        f"it is 1 + {what}(x)**2; tanh's slope is 1 - tanh(x)**2",
+        lambda x, a, s: 1 + a**2,
+    )
+    try_out("slope of the value", f"it is 1 - {what}(x)", lambda x, a, s: 1 - a)
     try_out("tanh's slope", "it is 1 - x**2; with x for tanh(x)", lambda x, a, s: 1 - x**2)
     try_out(
         "sigmoid's slope", "it is x * (1 - x), with x for sigmoid(x)", lambda x, a, s: x * (1 - x)
     )
-    try_out("sigmoid's slope", "it is A * (1 + A)", lambda x, a, s: a * (1 + a))
+    try_out("sigmoid's slope", f"it is {what}(x) * (1 + {what}(x))", lambda x, a, s: a * (1 + a))
     try_out("mask inverted", "the mask is inverted", lambda x, a, s: 1.0 * (x <= 0))
     try_out("mask always true", "the mask is always true", lambda x, a, s: 1.0 * (a >= 0))
     try_out("derivative twice", "the derivative is multiplied in twice", lambda x, a, s: s * s)
@@ -1008,7 +1006,7 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
     'sign of the update'
     """
     title = f"Update by {label(update)}"
-    report = Report(title)
+    report = Report(title, compared="update")
     rng = np.random.default_rng(9)
     prefix = "" if isinstance(params, Mapping | list | tuple) else "W"
     flat = flatten(as_arrays(params), prefix)
@@ -1035,7 +1033,7 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
         tracer = Tracer()
         result, failure = attempt(lambda b=bound: call_with(update, b), tracer=tracer)
         if failure is not None:
-            return failed_update(report, failure, flat, before, tree, prefix)
+            return failed_update(report, update, failure, flat, before, tree, prefix)
         after = flatten(result, prefix) if result is not None else flatten(tree, prefix)
         if isinstance(result, tuple) and len(result) == len(flat):
             after = dict(zip(flat, result))
@@ -1062,11 +1060,11 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
 
 
 def failed_update(
-    report: Report, failure: Any, flat: Any, before: Any, tree: Any, prefix: str
+    report: Report, update: Function, failure: Any, flat: Any, before: Any, tree: Any, prefix: str
 ) -> Report:
     after = flatten(tree, prefix)
     done = [k for k in flat if k in after and differs(before[k], after[k])]
-    says = f"the update stops with {type(failure.error).__name__}: {failure.error}"
+    says = f"{label(update)} stops with {type(failure.error).__name__}: {failure.error}"
     kind = type(failure.error).__name__
     fix = ""
     whole_loop = one_layer_too_many(failure, len(flat) // 2)
@@ -1076,9 +1074,9 @@ def failed_update(
         failure = failure._replace(line=loop)
         says += (
             f", after all {len(flat) // 2} layers were updated: len(parameters) counts the W and the b "
-            "of each layer, so the loop runs twice as far as there are layers"
+            "of each layer and is twice the number of layers"
         )
-        fix = "L = len(parameters) // 2"
+        fix = "write len(parameters) // 2"
     elif isinstance(failure.error, KeyError):
         says += f"; the gradients are {', '.join(sorted('d' + k for k in flat))}"
     elif "cast" in str(failure.error):
@@ -1114,7 +1112,7 @@ def one_layer_too_many(failure: Any, L: int) -> int | None:
 
 def judge_update(report: Report, name: str, runs: Any) -> str:
     """The kind of mistake in one parameter's update; "" if it is right."""
-    steps, rights, shapes = [], [], []
+    steps, rights, shapes, news = [], [], [], []
     for before, grads, after, rate, *_ in runs:
         key = next((k for k in grads if parameter_meant(k, [name])), None)
         if key is None:
@@ -1125,6 +1123,7 @@ def judge_update(report: Report, name: str, runs: Any) -> str:
             report.rows.append(Verdict(name, MISSING))
             return "missing"
         shapes.append(np.shape(new))
+        news.append(np.asarray(new))
         if np.shape(new) == np.shape(before[name]):
             steps.append(np.asarray(new) - before[name])
             rights.append(-rate * grads[key])
@@ -1137,7 +1136,7 @@ def judge_update(report: Report, name: str, runs: Any) -> str:
                 f"{shapes[0]} after the update, {np.shape(runs[0][0][name])} before",
             )
         )
-        return "shape"
+        return by_another_gradient(name, runs, news) or "shape"
     error = max(relative(s, r) for s, r in zip(steps, rights))
     if error < 1e-9:
         report.rows.append(Verdict(name, OK, error))
@@ -1160,9 +1159,8 @@ def judge_update(report: Report, name: str, runs: Any) -> str:
         return "learning rate twice"
     if fits(lambda i: rights[i] / rates[i]):
         return "learning rate missing"
-    for other in runs[0][1]:
-        if fits(lambda i, o=other: -rates[i] * runs[i][1][o]):
-            return f"wrong key {other}"
+    if another := by_another_gradient(name, runs, news):
+        return another
     if fits(lambda i: rights[i] - runs[i][0][name]):
         return "= for -="
     ratio = [float(s.ravel() @ r.ravel() / (r.ravel() @ r.ravel())) for s, r in zip(steps, rights)]
@@ -1171,8 +1169,26 @@ def judge_update(report: Report, name: str, runs: Any) -> str:
     return "?"
 
 
+def by_another_gradient(name: str, runs: Any, news: Sequence[Any]) -> str:
+    """The kind of mistake where this parameter is changed by the gradient of another one."""
+    for other in runs[0][1]:
+        for (before, grads, _, rate, *_), new in zip(runs, news):
+            try:
+                made = before[name] - rate * grads[other]
+            except ValueError:  # shapes that do not go together
+                break
+            if made.shape != new.shape or relative(new - before[name], -rate * grads[other]) > 1e-9:
+                break
+        else:
+            return f"wrong key {other}"
+    return ""
+
+
 UPDATES = {
-    "sign of the update": ("is changed along the gradient, which makes the cost grow", "use -="),
+    "sign of the update": (
+        "is changed along the gradient, which makes the cost grow",
+        "subtract: W - learning_rate * dW",
+    ),
     "learning rate twice": ("is changed by the learning rate squared", "multiply by it once"),
     "learning rate missing": (
         "is changed without the learning rate",
@@ -1204,13 +1220,11 @@ def group_updates(
         if kind.startswith("wrong key"):
             text, fix = f"is changed by {kind.split()[-1]}", f"use d{names[0]}"
             kind = "wrong key"
-        cause = Cause(
-            ", ".join(names),
-            kind,
-            f"{', '.join(names)} {text}",
-            fix=fix,
-            proof="it gives your numbers to 1e-9 on two random sets",
-        )
+        if len(names) > 1:
+            text = re.sub("^has", "have", re.sub("^is", "are", text))
+        cause = Cause(", ".join(names), kind, f"{', '.join(names)} {text}", fix=fix)
+        if kind not in ("missing", "shape"):
+            cause.proof = "it gives your numbers to 1e-9 on two random sets"
         place(cause, update)
         before, _, after, _, _, _, tracer = runs[0]
         where = (
@@ -1272,13 +1286,7 @@ def check_step(step: Function, params: Any, cost: Function, lr: float) -> Report
         m = batch_of(own.X, own.Y)
         probes = tuple(Probe(p.params, own.X, own.Y, m) for p in e.probes)
         e = Experiment("your data with random parameters", (probes[0], probes[1]), 1)
-    examination = Examination(subject, title)
-    failures: list[str] = []
-    trial = examination.attempt(e, failures)
-    if trial is None:
-        return Report(title, problem=failures[0] if failures else "the step could not be run.")
-    examination.judge([trial])
-    return examination.report
+    return Examination(subject, title).run(e)
 
 
 __all__ = [

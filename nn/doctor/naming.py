@@ -186,8 +186,8 @@ def bind(
     if missing:
         names = " and ".join(repr(name) for name in missing)
         raise Unbound(
-            f"{label(function)} takes {names}, and nothing of that name is known: pass it to the "
-            f"doctor, as in {missing[0]}=..."
+            f"{label(function)} takes {names}, and nothing of that name is known: call it as what it "
+            f"holds (X, Y, params, W1, ...), or give the doctor an argument {missing[0]}"
         )
     return bound
 
@@ -202,6 +202,16 @@ def call_with(function: Callable[..., Any], bound: Mapping[str, Any]) -> Any:
             else:
                 named[p.name] = bound[p.name]
     return function(*positional, **named)
+
+
+def required(function: Any) -> list[str]:
+    """The arguments that have no default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
 
 
 def label(function: Any) -> str:

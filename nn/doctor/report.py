@@ -99,12 +99,13 @@ class Cause:
             out.append(f"  computed:  {self.computed}")
         if self.right:
             out.append(f"  right:     {self.right}")
-        if self.fix:
+        if self.fix and self.fix != f"compute {self.right.replace(' = ', ' as ', 1)}":
             out.append(f"  to do:     {self.fix}")
         if self.proof:
             out.append(f"  proof:     {self.proof}")
-        for a in self.alternatives:
-            out.append(f"  or:        {a.says} (the same numbers: they cannot be told apart)")
+        out += [f"  or:        {a.says}" for a in self.alternatives]
+        if self.alternatives:
+            out.append("             (the same numbers: they cannot be told apart)")
         return out
 
 
@@ -127,6 +128,8 @@ class Report:
     final: bool = False  # and no other data would help
     unexplained: list[str] = field(default_factory=list)
     parts: list[Report] = field(default_factory=list)
+    compared: str = "gradient"  # what the rows are; "update" of the parameters
+    sign: int = 0  # of a network's gradients in common, -1 where all are those of minus the cost
 
     @property
     def status(self) -> int:
@@ -190,31 +193,61 @@ class Report:
 
     def text(self, colour: bool = False) -> str:
         """The report; colours are for a terminal."""
-        heading = f"{self.title}: {self.headline}"
-        out = [paint(heading, 31 if self.status == 1 else 0, colour)]
-        if self.rows:
+        heading = paint(self.heading, 31 if self.status == 1 else 0, colour)
+        first, *rest = self.paragraphs(colour)
+        return "\n\n".join("\n".join(lines) for lines in ([heading, *first], *rest) if lines)
+
+    def paragraphs(self, colour: bool) -> list[list[str]]:
+        """The lines below the heading: the table, each cause, each part, the remarks."""
+        table: list[str] = []
+        if self.rows and not self.is_brief:
             width = max(len(r.name) for r in [*self.rows, Verdict("quantity", "")])
-            out.append(f"  {'quantity':{width}}  {'verdict':14}  relative error")
-        for r in backward_order(self.rows):
-            verdict = paint(f"{r.verdict:14}", COLOURS.get(r.verdict, 0), colour)
-            out.append(f"  {r.name:{width}}  {verdict}  {r.error_text:7}  {r.note}".rstrip())
+            table.append(f"  {'quantity':{width}}  {'verdict':14}  relative error")
+            for r in backward_order(self.rows):
+                verdict = paint(f"{r.verdict:14}", COLOURS.get(r.verdict, 0), colour)
+                line = f"  {r.name:{width}}  {verdict}  {r.error_text:7}  {r.note}"
+                table.append(line.rstrip())
+        found = [table]
         for i, cause in enumerate(self.causes, start=1):
-            first, *rest = cause.lines()
-            out += ["", (f"{i}. " if len(self.causes) > 1 else "") + first, *rest]
-        out += [""] * bool(self.causes)
-        out += [f"{title}: {text}" for title, texts in self.remarks() for text in texts]
-        for part in self.parts:
-            out += ["", part.text(colour)]
-        return "\n".join(out)
+            number = f"{i}. " if len(self.causes) > 1 else ""
+            found.append([number + cause.lines()[0], *cause.lines()[1:]])
+        if self.is_one:
+            found = self.parts[0].paragraphs(colour)
+        else:
+            found += [[p.text(colour)] for p in self.parts]
+        remarks = [f"{title}: {text}" for title, texts in self.remarks() for text in texts]
+        if len(found) == 1:
+            found[0] += remarks
+        else:
+            found.append(remarks)
+        return found
 
     def remarks(self) -> list[tuple[str, list[str]]]:
-        return [
+        """What else there is to say, what was not examined last."""
+        found = [
             ("Not explained", self.unexplained),
             ("Convention", self.conventions),
             ("Note", self.notes),
             ("Examined", self.checked),
             ("Not examined", self.not_checked),
         ]
+        return found[:3] + found[4:] if self.is_brief else found
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether the heading says it all: one quantity, and it is right."""
+        return [r.verdict for r in self.rows] == [OK]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether this is about one part only, whose result is the whole result."""
+        return len(self.parts) == 1 and not (self.rows or self.causes or self.problem)
+
+    @property
+    def heading(self) -> str:
+        """The title, and in a few words the result."""
+        says = self.parts[0].heading if self.is_one else self.headline
+        return f"{self.title}: {says}"
 
     @property
     def headline(self) -> str:
@@ -227,10 +260,15 @@ class Report:
             end = f"a mistake in {'; '.join(wrong)}." if wrong else "all right."
             return f"{len(self.parts)} examined, {end}"
         if self.status == 0:
-            n = len([r for r in self.rows if r.error is not None])
-            return f"right, {'the gradient matches' if n == 1 else f'all {n} gradients match'}."
+            errors = [r.error_text for r in self.rows if r.error is not None]
+            what = self.compared
+            if len(errors) == 1:
+                off = f" (relative error {errors[0]})" * self.is_brief
+                return f"right, the {what} matches{off}."
+            return f"right, all {len(errors)} {what}s match."
         wrong = [r.name for r in backward_order(self.rows) if r.wrong]
         follow = sum(r.verdict == FOLLOWS for r in self.rows)
+        wrong = wrong or [c.quantity for c in self.causes if c.quantity]
         text = "a mistake" + (f" in {', '.join(wrong)}" if wrong else "")
         if follow:
             text += f"; {follow} more only follow{'s' * (follow == 1)} from it"
@@ -238,35 +276,43 @@ class Report:
 
     def _repr_html_(self) -> str:
         """The same for a notebook; everything that comes from the learner's file is escaped."""
+        says = html.escape(self.heading.removeprefix(self.title))
+        title = f"<p><b>{html.escape(self.title)}</b>{says}</p>"
+        return f"<div>{title}{self.body_html()}</div>"
+
+    def body_html(self) -> str:
         esc = html.escape
         left = 'style="text-align:left'
-        out = [f"<p><b>{esc(self.title)}</b>: {esc(self.headline)}</p>"]
-        if self.rows:
+        out = []
+        if self.rows and not self.is_brief:
             heads = ("quantity", "verdict", "relative error", "")
             cells = "".join(f'<th {left}">{h}</th>' for h in heads)
             out.append(f"<table><thead><tr>{cells}</tr></thead><tbody>")
-        for r in backward_order(self.rows):
-            colour = PAPER[COLOURS.get(r.verdict, 33)]
-            badge = f"background:{colour};color:#fff;padding:0 .5em;border-radius:.5em"
-            cells = "".join(
-                f'<td {left}">{cell}</td>'
-                for cell in (
-                    f"<code>{esc(r.name)}</code>",
-                    f'<span style="{badge}">{esc(r.verdict)}</span>',
-                    r.error_text,
-                    esc(r.note),
+            for r in backward_order(self.rows):
+                colour = PAPER[COLOURS.get(r.verdict, 33)]
+                badge = (
+                    f"background:{colour};color:#fff;padding:0 .5em;border-radius:.5em;"
+                    "white-space:nowrap"
                 )
-            )
-            out.append(f"<tr>{cells}</tr>")
-        out += ["</tbody></table>"] * bool(self.rows)
+                cells = "".join(
+                    f'<td {left}">{cell}</td>'
+                    for cell in (
+                        f"<code>{esc(r.name)}</code>",
+                        f'<span style="{badge}">{esc(r.verdict)}</span>',
+                        r.error_text,
+                        esc(r.note),
+                    )
+                )
+                out.append(f"<tr>{cells}</tr>")
+            out.append("</tbody></table>")
         for cause in self.causes:
             first, *rest = cause.lines()
             lines = esc("\n".join(rest))
             out.append(f'<p><b>{esc(first)}</b></p><pre style="white-space:pre-wrap">{lines}</pre>')
+        out += [self.parts[0].body_html()] if self.is_one else [p._repr_html_() for p in self.parts]
         found = [f"<li>{t}: {esc(text)}</li>" for t, texts in self.remarks() for text in texts]
         out += [f"<ul>{''.join(found)}</ul>"] * bool(found)
-        out += [part._repr_html_() for part in self.parts]
-        return f"<div>{''.join(out)}</div>"
+        return "".join(out)
 
     def show(self, file: TextIO | None = None, plain: bool = False) -> None:
         """Print, in colours on a terminal unless NO_COLOR is set; ``plain``: no colours, ASCII."""

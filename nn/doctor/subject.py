@@ -227,6 +227,7 @@ class Subject:
         run.changed = changed_given + changed_handed
         same = not any(differs(before[k], v) for k, v in self.current(roles).items() if k in before)
         if watch and self.both is None and self.backward is not None and same:
+            run.gradients = {k: np.array(v) for k, v in run.gradients.items()}  # not added to
             tracer = Tracer()
             result, failure = attempt(lambda: self.run_backward(roles, pool), tracer=tracer, seed=8)
             if failure is None:
