@@ -253,7 +253,7 @@ class Tensor:
             for x in self._inputs
         ]
         for i, seen in getattr(self, "_borrowed", ()):
-            inputs[i] = as_it_was_seen(inputs[i], seen, self)
+            inputs[i] = array_as_it_was(inputs[i], seen, self)
         return tuple(inputs)
 
     @property
@@ -429,13 +429,15 @@ def holds_still(x: Tensor) -> bool:
 
 def fingerprint(array: Any) -> Any:
     """What a NumPy array holds: all its bytes, or the sum and every n-th element of a big one."""
-    if not isinstance(array, np.ndarray) or array.nbytes <= SMALL:
-        return array.tobytes() if isinstance(array, np.ndarray) else None
+    if not isinstance(array, np.ndarray):
+        return None
+    if array.nbytes <= SMALL:
+        return array.tobytes()
     with np.errstate(all="ignore"):
         return array.sum().tobytes(), array.flat[:: array.size // 1000].tobytes()
 
 
-def as_it_was_seen(array: Any, seen: Any, node: Tensor) -> Any:
+def array_as_it_was(array: Any, seen: Any, node: Tensor) -> Any:
     """The program's own array with the values that ``node`` was computed from."""
     now = fingerprint(array)
     if now == seen:
