@@ -227,7 +227,11 @@ def limits(dtype: Any) -> tuple[float, float]:
 def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    return nan_to_num_rule(x, nan, posinf, neginf)
+    result = nan_to_num_rule(x, nan, posinf, neginf)
+    if copy:
+        return result
+    x[...] = result
+    return x
 
 
 @means(np.real, np.real_if_close)
@@ -235,7 +239,8 @@ def real(x: Any) -> Any:
     return x
 
 
-means(np.conjugate, method="conjugate")(real)
+means(np.conjugate)(lambda x: np.positive(x))
+means(method="conjugate")(real)
 means(method="conj")(real)
 attribute("real", real)
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_edu.mode import mode
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.support import arr, array_like, means, positive_axis
-from tinygrad_edu.tensor import Tensor, array_of, become_leaf
+from tinygrad_edu.tensor import Tensor, View, array_of, become_leaf
 
 Operation = Callable[..., Any]
 
@@ -133,13 +133,22 @@ def _refuse_to_write(x: Tensor, needs: bool) -> None:
             f"{who} has dtype {x.dtype}, so a Tensor that requires a gradient would lose it there:"
             f" make it an array of floats, t.astype(float), before writing."
         )
-    owner = getattr(x._data, "base", None)
-    if owner is not None and sys.getrefcount(owner) > 2:
+    if _others_share_memory(x):
         raise RuntimeError(
             f"{who} shares its memory with the tensor it was taken from, which would not see the "
             "change: write x[0, 1] = value instead of x[0][1] = value, or write into a copy(), "
             "as in row = x[0].copy()."
         )
+
+
+def _others_share_memory(x: Tensor) -> bool:
+    """Whether somebody holds what ``x`` was taken from, and would see the change in NumPy."""
+    while x.__class__ is View and x._rule is not None:
+        if sys.getrefcount(x._inputs[0]) > 2:
+            return True
+        x = x._inputs[0]
+    owner = getattr(x._data, "base", None)
+    return owner is not None and sys.getrefcount(owner) > 2
 
 
 def _twin(x: Tensor) -> Tensor:
@@ -231,7 +240,7 @@ def argsort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = No
 def sort(x: Any, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Any:
     if axis is None:
         x, axis = x.reshape(-1), 0
-    return take_along_axis(x, argsort(x, axis), axis) if x.ndim else x
+    return take_along_axis(x, argsort(x, axis), axis) if x.ndim else +x
 
 
 @means(np.partition)

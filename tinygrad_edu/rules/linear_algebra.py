@@ -18,6 +18,7 @@ from tinygrad_edu.rules.shapes import broadcast_to, moveaxis, ravel, transpose
 from tinygrad_edu.rules.support import (
     arr,
     array_like,
+    as_view,
     both_sides,
     means,
     positive_axes,
@@ -332,10 +333,9 @@ def triu(m: Any, k: int = 0) -> Any:
 @means(np.diagonal, method="diagonal")
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     rows, columns = positive_axis(axis1, x.ndim), positive_axis(axis2, x.ndim)
-    return getitem(
-        moveaxis(x, (rows, columns), (-2, -1)),
-        (..., *_diagonal_places(x.shape[rows], x.shape[columns], offset)),
-    )
+    matrices = moveaxis(x, (rows, columns), (-2, -1))
+    places = _diagonal_places(x.shape[rows], x.shape[columns], offset)
+    return as_view(getitem(matrices, (..., *places)))
 
 
 def _diagonal_places(n: int, m: int, offset: int) -> tuple[Any, Any]:

@@ -384,11 +384,10 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> An
     if axis is None:
         result = _prod(ravel(x), 0, False)
         return result.reshape((1,) * x.ndim) if true_or_false(keepdims) else result
-    if not x.ndim and axis in (0, -1):  # as NumPy has it
-        return x
-    for i in sorted(positive_axes(axis, x.ndim), reverse=True):  # so that the others stay in place
+    axes = () if not x.ndim and axis in (0, -1) else positive_axes(axis, x.ndim)  # as NumPy has it
+    for i in sorted(axes, reverse=True):  # so that the others stay in place
         x = _prod(x, i, true_or_false(keepdims))
-    return x
+    return x if axes else +x
 
 
 @means((np.multiply, "reduce"))

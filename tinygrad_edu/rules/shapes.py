@@ -15,6 +15,7 @@ from tinygrad_edu.rules.indexing import along, getitem, scatter, take
 from tinygrad_edu.rules.support import (
     arr,
     array_like,
+    as_view,
     attribute,
     means,
     positive_axes,
@@ -81,13 +82,13 @@ def back(axes: Any) -> tuple[int, ...]:
 
 @means(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any) -> Any:
-    return _repeated(x, shape) if isinstance(x, NUMBERS) else _broadcast_to(x, shape)
+    return _repeated(x, shape) if isinstance(x, NUMBERS) else as_view(_broadcast_to(x, shape))
 
 
 @means(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any) -> Any:
     shape = np.broadcast_shapes(*[np.shape(x) for x in arrays])
-    return tuple([_broadcast_to(x, shape) for x in arrays])
+    return tuple([broadcast_to(x, shape) for x in arrays])
 
 
 @means(np.reshape)
@@ -186,7 +187,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     ]
     if indexing == "xy" and n > 1:
         grids = [swapaxes(x, 0, 1) for x in grids]
-    return tuple(grids) if sparse else broadcast_arrays(*grids)
+    grids = grids if sparse else broadcast_arrays(*grids)
+    return tuple([_copy(x) for x in grids] if copy else grids)
 
 
 @means(np.atleast_1d)
@@ -433,7 +435,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if np.ndim(repeats):
         return take(x, np.repeat(np.arange(x.shape[axis]), repeats), axis)
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
-    longer = broadcast_to(expand_dims(x, axis + 1), (*before, n, whole(repeats), *after))
+    longer = _broadcast_to(expand_dims(x, axis + 1), (*before, n, whole(repeats), *after))
     return longer.reshape((*before, n * repeats, *after))
 
 
@@ -443,7 +445,7 @@ def tile(x: Any, reps: Any) -> Any:
     ndim = max(len(reps), x.ndim)
     reps, shape = (1,) * (ndim - len(reps)) + reps, (1,) * (ndim - x.ndim) + x.shape
     once = x.reshape([n for size in shape for n in (1, size)])
-    more = broadcast_to(once, tuple([n for pair in zip(reps, shape) for n in pair]))
+    more = _broadcast_to(once, tuple([n for pair in zip(reps, shape) for n in pair]))
     return more.reshape([r * n for r, n in zip(reps, shape)])
 
 
@@ -492,7 +494,7 @@ def flipud(x: Any) -> Any:
 def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     first, second = positive_axes(tuple(axes), x.ndim)
     if k % 4 == 0:
-        return copy(x)
+        return x[...]
     if k % 4 == 2:
         return flip(x, (first, second))
     if k % 4 == 1:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_edu.mode import mode
 from tinygrad_edu.protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.tensor import Tensor, View
 
 Operation = TypeVar("Operation", bound=Callable[..., Any])
 
@@ -132,6 +132,14 @@ def over(a: Any, b: Any) -> Any:
     """a / b, but 0 where b is 0."""
     zero = b == 0
     return np.where(zero, 0, a / np.where(zero, 1, b))
+
+
+def as_view(out: Any) -> Any:
+    """``out``, whose memory NumPy's function would share with its input: not to be written into, nor
+    used once the input was."""
+    if out.__class__ is Tensor and out._rule is not None:
+        out.__class__ = View
+    return out
 
 
 def array_like(x: Any) -> Any:
