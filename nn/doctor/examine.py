@@ -19,10 +19,21 @@ from nn.doctor.naming import (
     Unbound,
     intermediate_meant,
     label,
+    numbered,
     parameter_meant,
     plain,
 )
-from nn.doctor.peel import Explanation, Mark, Pair, close, explain, fits_name, gap, pair_up
+from nn.doctor.peel import (
+    Explanation,
+    Mark,
+    Pair,
+    close,
+    explain,
+    fits_name,
+    gap,
+    multiple,
+    pair_up,
+)
 from nn.doctor.reference import Truth, WithCost, confirm, find_truth
 from nn.doctor.report import (
     CONVENTION,
@@ -99,6 +110,8 @@ class Examination:
                     self.report.problem = self.stop or "no experiment could be run on this code."
         except CannotExamine as error:
             self.report.problem = f"{error}".rstrip(".") + "." * (not str(error).endswith("?"))
+        finally:
+            shorten(self.report, list(self.subject.params))
         return self.report
 
     def trial_of(self, e: Experiment) -> list[Trial]:
@@ -600,11 +613,20 @@ class Examination:
     def diagnose(self, wrong: list[Trial], failed: list[Trial]) -> None:
         """Explain the numbers by mistakes; what is nan or missing is said as it is."""
         trial = next((t for t in wrong if has(t, NAN)), None)
-        if trial is not None and self.first_nan(trial):
+        if trial is not None and self.explain_nan(trial):
             return
         self.explain(wrong, failed)
         if not self.report.causes and has(wrong[0], MISSING):
             self.missing(wrong[0])
+
+    def explain_nan(self, trial: Trial) -> bool:
+        """By mistakes that give nan and infinity at the same places, or else the first line with them."""
+        twin = self.twin_of(trial)
+        found = self.explanation(trial, twin) if twin is not None else None
+        if found is None or any(m.unexplained for m in found.marks):
+            return self.first_nan(trial)
+        self.write(trial, found)
+        return True
 
     def first_nan(self, trial: Trial) -> bool:
         """The first line of backward that makes nan or infinity of finite numbers."""
@@ -804,6 +826,9 @@ class Examination:
             if name not in report.verdicts and trial.verdicts and name in trial.verdicts:
                 report.rows.append(trial.verdicts[name])
         for cause, marks in groups:
+            hidden = not np.all(np.isfinite(marks[0].value[0]))
+            if hidden:
+                cause.says += ", which gives nan or infinity"
             if len(marks) > 1 and cause.kind != "cache of another layer":
                 cause.says += "; the same in " + ", ".join(cause.quantity.split(", ")[1:])
             error = max([*fine, 0.0])
@@ -813,6 +838,7 @@ class Examination:
                 f"with this {'one change' if len(marks) == 1 else 'change'}"
                 f"{'' if alone else ' and the others listed'} all gradients match to "
                 f"{max(error, 1e-16):.0e} in two independent experiments"
+                f"{', where they are finite' if hidden else ''}"
                 if not report.unexplained
                 else f"it gives your numbers to {max(marks[0].error, 1e-16):.0e}"
             )
@@ -821,6 +847,8 @@ class Examination:
                 if off:
                     cause.proof += f"; the right formula is off by {off:.0e}"
             report.causes.append(cause)
+        if blind := [m.name for m in found.marks if m.seen and not m.causes and blank(m.value[0])]:
+            report.not_checked.append(f"{', '.join(blind)}: nan and infinity hide other mistakes")
         if found.common != Factor() and wrong:
             report.conventions.append(
                 f"all gradients are {found.common} times those of the cost; the learning rate absorbs it"
@@ -890,7 +918,7 @@ class Examination:
         """The assignment that made this array; its caller where the line is right for other layers."""
         events = trial.runs[0].events
         alone = mark.name[1] == "Z" and not any(m.name == f"dA{mark.name[2:]}" for m in self.marks)
-        where = place_of(mark.value[0], events, "dAZ" if alone else mark.name)
+        where = place_of(mark.value[0], events, f"dAZ{mark.name[2:]}" if alone else mark.name)
         after = [m for m in self.marks if m.name[2:] == mark.name[2:] and m.name[1] in "ZWb"]
         for m in after if where is None and mark.name[1] in "ZAH" else ():
             where = where or place_of(m.value[0], events, m.name)  # it is part of a longer line
@@ -930,7 +958,7 @@ class Examination:
             cause = self.subject.known_mistake(name, values, rights, trial) or simple_cause(
                 name, values, rights, trial
             )
-            if cause is None or cause.kind == "missing":
+            if cause is None or cause.kind in ("missing", "swapped"):  # it may be mended
                 return False
             found.append(self.placed(cause, name, trial))
         self.report.rows = list((trial.verdicts or {}).values())
@@ -986,6 +1014,20 @@ def gives(twin: Twin, trial: Trial) -> bool:
 
 
 # --- small questions ------------------------------------------------------------------------------
+
+
+def shorten(report: Report, params: Sequence[str]) -> None:
+    """Say dW2 for dparams['W2'], where the parameters are not confused by it."""
+    last = {p: re.sub(r".*\['(\w+)'\]$|.*\.(\w+)$", r"\1\2", p) for p in params}
+    if len(set(last.values())) < len(params):
+        return
+    causes = [c for cause in report.causes for c in (cause, *cause.alternatives)]
+    for long, short in last.items():
+        for holder in [*report.rows, *causes] if short != long else ():
+            for field, text in vars(holder).items():
+                if isinstance(text, str) and field not in ("source", "file"):
+                    setattr(holder, field, text.replace(f"d{long}", f"d{short}"))
+        report.unexplained = [t.replace(f"d{long}", f"d{short}") for t in report.unexplained]
 
 
 def differs_much(a: Any, b: Any) -> bool:
@@ -1125,8 +1167,10 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     if not found:
         return None
     fitting = [e for e in found if fits_name(e.name, name)]
+    own = [e for e in fitting if numbered(e.name)[1] in (None, numbered(name)[1])]
+    exact = [e for e in found if plain(e.name) == plain(name)]
     named = [e for e in found if e.name != "return"]
-    best = (fitting or named or found)[0]
+    best = (own or fitting or exact or named or found)[0]
     at = next(i for i, e in enumerate(events) if e is best)
     before = events[at - 1] if at else best
     same = before.value.shape == value.shape and close(before.value, value, 1e-12)
@@ -1239,6 +1283,11 @@ def alike(a: Cause, b: Cause, first: Mark, second: Mark) -> bool:
     return same_line or (len(letters) == 1 and a.line is None and b.line is None)
 
 
+def blank(value: Any) -> bool:
+    """Whether there is no number among the entries."""
+    return not np.any(np.isfinite(value))
+
+
 def same_shapes(mark: Mark) -> bool:
     return mark.right is not None and np.shape(mark.right[0]) == np.shape(mark.value[0])
 
@@ -1316,17 +1365,17 @@ def simple_cause(
     own = name[1:]
     if any(own not in p.params for p in trial.experiment.probes):
         return None
-    extra = []
-    for p, g, r in zip(trial.experiment.probes, given, rights):
-        w = np.asarray(p.params[own])
-        k = float((g - r).ravel() @ w.ravel() / (w.ravel() @ w.ravel()))
-        if not close(g, r + k * w, 1e-7):
-            return None
-        extra.append(k)
-    return Cause(
-        name,
-        "regularisation",
-        f"{name} differs from the cost's gradient by {extra[0]:.6g} * {own}: the regularisation "
-        "in the cost and in the gradient are not the same",
-        proof=proof,
-    )
+    W = [np.asarray(p.params[own]) for p in trial.experiment.probes]
+    rest = (given[0] - rights[0], given[1] - rights[1])
+    sizes = trial.experiment.probes[0].m, trial.experiment.probes[1].m
+    for over, scale in (("", (1, 1)), (" / m", sizes)):
+        k = multiple(rest, (W[0], W[1]), scale)
+        if k is not None and all(close(x, k / s * w, 1e-7) for x, w, s in zip(rest, W, scale)):
+            return Cause(
+                name,
+                "regularisation",
+                f"{name} differs from the cost's gradient by {k:.6g}{over} * {own}: the "
+                "regularisation in the cost and in the gradient are not the same",
+                proof=proof,
+            )
+    return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.examine import cache_too_short
-from nn.doctor.repair import Repair, cause_of, go_on, lines_of
+from nn.doctor.repair import Repair, cause_of, go_on, lines_of, sources_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
 from nn.doctor.sandbox import Failure, TooLong
 
@@ -34,7 +34,7 @@ def explain_failure(examination: Any, trial: Any) -> None:
         report.causes[0].says = f"{says}; {report.causes[0].says}"
         return
     report.rows = rows
-    found, left = Repair(examination, trial, lines_of(failure)).run()
+    found, left = Repair(examination, trial, lines_of(failure) + sources_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)
     if found and not left:

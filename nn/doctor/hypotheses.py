@@ -460,6 +460,8 @@ def other_costs(name: str, formula: Any, room: Room, A: Any) -> Iterator[Change]
             lambda: room.factor(room.inner, (1 - Y) / (1 - A)),
         ),
     )
+    if twin.cost == "squared error":  # with the 2 that its factor has absorbed
+        yield from edits_of(name, room.factor(room.inner, cost_slope(twin.cost, A, Y)))
     for cost in ("cross-entropy", "squared error", "cross-entropy of classes"):
         if cost != twin.cost:
             yield from tried(

@@ -20,6 +20,7 @@ from nn.doctor.twin import formulas as derived_formulas
 
 FITS = 1e-9  # a hypothesis has to give the learner's numbers as exactly as this
 APART = 1e-6  # and the right formula has to be off by more than this
+ENTRIES = 3  # finite and not zero, that an array with nan or infinity has to have as a proof
 UNEXPLAINED = 4.0
 BEAM = 24
 
@@ -85,6 +86,13 @@ def close(a: Any, b: Any, tolerance: float = FITS) -> bool:
 
 def both_close(a: Pair, b: Pair, tolerance: float = FITS) -> bool:
     return close(a[0], b[0], tolerance) and close(a[1], b[1], tolerance)
+
+
+def says_something(a: Any) -> bool:
+    """Whether an array can prove anything: of nan and infinity some entries have to be numbers."""
+    a = np.asarray(a)
+    finite = np.isfinite(a)
+    return bool(finite.all() or np.count_nonzero(a[finite]) >= ENTRIES)
 
 
 def broadcasts(value: Pair, right: Pair) -> bool:
@@ -363,7 +371,7 @@ class Peel:
 
     def named(self, name: str, given: Pair, right: Pair, state: State) -> Mark | None:
         """The changes that give the learner's numbers."""
-        if both_close(given, right, APART):
+        if both_close(given, right, APART) or not all(map(says_something, given)):
             return None
         causes, worst = [], 0.0
         for change in [*self.changes(name), *possible(measured(name, given, right, state, self))]:
@@ -391,11 +399,13 @@ class Peel:
         """The different values that changes of a hidden quantity give."""
         groups: list[tuple[Pair, list[Change]]] = []
         for change in self.changes(name):
-            if np.shape(change.formula.value) != self.shapes[name]:
-                continue
             value = self.value(change.formula, state)
-            if value is None or np.shape(value[1]) != np.shape(right[1]):
+            if value is None or any(np.shape(v) not in ((), r.shape) for v, r in zip(value, right)):
                 continue
+            value = (
+                np.broadcast_to(value[0], right[0].shape),
+                np.broadcast_to(value[1], right[1].shape),
+            )
             if not (np.all(np.isfinite(value[0])) and np.all(np.isfinite(value[1]))):
                 continue
             if both_close(value, right, APART):
@@ -487,58 +497,46 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
     if any(np.shape(g) != np.shape(r) for g, r in zip(given, right)):
         return
     formula, room = peel.formula[name], peel.room
-    with np.errstate(all="ignore"):
-        ratio = [
-            np.asarray(g, float).ravel() @ r.ravel() / (r.ravel() @ r.ravel())
-            for g, r in zip(given, map(np.asarray, right))
-        ]
-    if not np.all(np.isfinite(ratio)):
-        return
-    number = float(ratio[0])
-    if np.isclose(ratio[0], ratio[1], rtol=1e-9) and number not in (0, 1, -1, 2, 0.5):
-        number = float(f"{number:.10g}")
-        yield Change(
-            "constant factor", f"{name} has a factor {number:g} too many", number * formula
-        )
+    number = multiple(given, right)
+    if number not in (None, 0, 1, -1, 2, 0.5):
+        says = f"{name} has a factor {number:g} too many"
+        yield Change("constant factor", says, number * formula)
+    rest = (np.asarray(given[0]) - right[0], np.asarray(given[1]) - right[1])
     if name[1] in "Wb":
-        own = f"{name[1:]}"
-        rest = [np.asarray(g) - r for g, r in zip(given, right)]
-        for text, scale in (("", (1, 1)), (" / m", tuple(b["m"] for b in peel.bases))):
-            parts = []
-            for r, b, s in zip(rest, peel.bases, scale):
-                w = np.asarray(b[own])
-                parts.append(float(r.ravel() @ w.ravel() / (w.ravel() @ w.ravel())) * s)
-            if np.isclose(parts[0], parts[1], rtol=1e-8) and abs(parts[0]) > 1e-9:
-                k = float(f"{parts[0]:.10g}")
-                extra = k * room[own] / room["m"] if text else k * room[own]
+        own = name[1:]
+        weights = (peel.bases[0][own], peel.bases[1][own])
+        for over, scale in (("", (1, 1)), (" / m", (peel.bases[0]["m"], peel.bases[1]["m"]))):
+            k = multiple(rest, weights, scale)
+            if k:
                 yield Change(
                     "regularisation",
-                    f"{name} has a term {k:g} * {own}{text} that the cost does not have",
-                    formula + extra,
+                    f"{name} has a term {k:g} * {own}{over} that the cost does not have",
+                    formula + (k * room[own] / room["m"] if over else k * room[own]),
                 )
     if name[1] in "ZH" and f"D{name[2:]}" in room:
         yield from another_mask(name, given, state, peel)
-    if name[1] in "AZ" and f"W{int(name[2:]) + 1}" in formula.symbols():
-        W = f"W{int(name[2:]) + 1}"
-        dW = f"dW{int(name[2:]) + 1}"
-        if dW in room and all(dW in v for v in state.values):
-            shifted = formula.substitute({W: room[dW]})
-            parts2 = []
-            value = peel.value(shifted, state)
-            if value is None:
-                return
-            for g, r, d in zip(given, right, value):
-                parts2.append(
-                    float((np.asarray(g) - r).ravel() @ d.ravel() / (d.ravel() @ d.ravel()))
-                )
-            if np.isclose(parts2[0], parts2[1], rtol=1e-7) and parts2[0] < -1e-9:
-                k = float(f"{-parts2[0]:.10g}")
-                yield Change(
-                    "updated W",
-                    f"{name} is computed with {W} after its update ({W} - {k:g} * {dW}): take all "
-                    "gradients first, then update",
-                    formula.substitute({W: room[W] - k * room[dW]}),
-                )
+    W, dW = (f"{x}{int(name[2:]) + 1}" for x in ("W", "dW"))
+    if name[1] in "AZ" and W in formula.symbols() and dW in state.values[0]:
+        step = peel.value(formula.substitute({W: room[dW]}), state)
+        k = multiple(rest, step) if step is not None else None
+        if k is not None and k < 0:
+            yield Change(
+                "updated W",
+                f"{name} is computed with {W} after its update ({W} - {-k:g} * {dW}): take all "
+                "gradients first, then update",
+                formula.substitute({W: room[W] + k * room[dW]}),
+            )
+
+
+def multiple(given: Pair, of: Pair, scales: tuple[float, float] = (1, 1)) -> float | None:
+    """k to ten digits, if the part of ``given`` along ``of`` is k / scale times it on both probes."""
+    found = []
+    with np.errstate(all="ignore"):
+        for g, a, scale in zip(given, of, scales):
+            g, a = np.ravel(np.asarray(g, float)), np.ravel(np.asarray(a, float))
+            found.append(float(g @ a / (a @ a)) * scale)
+    alike = np.isclose(found[0], found[1], rtol=1e-8, atol=1e-12)
+    return float(f"{found[0]:.10g}") if alike else None
 
 
 def another_mask(name: str, given: Pair, state: State, peel: Peel) -> Iterator[Change]:

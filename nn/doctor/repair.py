@@ -28,6 +28,7 @@ from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
 
 RUNS = 800  # of the changed code, and no longer than
+MORE = 400  # for other changes that would do, after the first that does
 SECONDS = 5.0
 ROUNDS = 3
 
@@ -88,7 +89,7 @@ class Repair:
 
     def __init__(self, examination: Any, trial: Any, lines: Sequence[tuple[str, int]]):
         self.subject, self.trial = examination.subject, trial
-        self.end, self.left = time.monotonic() + SECONDS, RUNS
+        self.end, self.left = time.process_time() + SECONDS, RUNS
         self.first = set(lines)
         codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
         order = [*codes, *(c for c in trial.runs[0].forward_codes if c not in codes)]
@@ -112,14 +113,15 @@ class Repair:
         for _ in range(ROUNDS):
             best: list[tuple[int, Edit, set[str]]] = []
             for edit in self.edits():
-                whole = [e for n, e, _ in best if n == len(self.wanted)]
-                if self.is_over() or (whole and edit.line != whole[0].line):
+                if self.is_over():
                     break
                 now = self.tried(edit, 0)
                 if now is None or not now >= good or len(now) <= len(good):
                     continue
                 second = self.tried(edit, 1)
                 if second is not None and second >= now:
+                    if now >= self.wanted and all(n < len(now) for n, _, _ in best):
+                        self.left = MORE
                     best.append((len(now), edit, now))
             if not best:
                 break
@@ -133,7 +135,7 @@ class Repair:
         return chosen, sorted(self.wanted - good) if chosen else []
 
     def is_over(self) -> bool:
-        return self.left < 0 or time.monotonic() > self.end
+        return self.left < 0 or time.process_time() > self.end
 
     def change(self, edit: Edit) -> Any:
         """Make the change for good; what stood there."""
@@ -146,6 +148,16 @@ class Repair:
         """The right gradients after this change, or None where it fails or the cost is another."""
         run = self.rerun(edit, which)
         return right_names(run, self.trial, which) if run and not run.failure else None
+
+    def both(self, edit: Edit, stops: Sequence[tuple[str, int]]) -> list[Run]:
+        """The runs of both probes after this change; fewer where one stops in these lines again."""
+        runs: list[Run] = []
+        for which in (0, 1):
+            run = self.rerun(edit, which, watch=True)
+            if run is None or (run.failure and (run.failure.function, run.failure.line) in stops):
+                break
+            runs.append(run)
+        return runs
 
     def rerun(self, edit: Edit, which: int, watch: bool = False) -> Run | None:
         """The code after this change, or None where its cost is another."""
@@ -231,33 +243,31 @@ def go_on(
     """
     lines = lines_of(trial.failure)
     repair = repair or Repair(examination, trial, lines)
-    repair.first = set(lines)
-    best: list[tuple[float, Edit, Any, Any]] = []
     later: list[tuple[Edit, list[Run]]] = []
-    for edit in repair.edits():
-        if repair.is_over() or (edit.code.co_name, edit.line) not in repair.first:
-            break
-        runs: list[Run] = []
-        for which in (0, 1):
-            run = repair.rerun(edit, which, watch=True)
-            if run is None or (run.failure and (run.failure.function, run.failure.line) in lines):
+    for near in (lines, sources_of(trial.failure)):  # what stands in a line, then what it uses
+        repair.first, repair.left = set(near), RUNS // 2
+        best: list[tuple[float, Edit, Any, Any]] = []
+        for edit in repair.edits():
+            if repair.is_over() or (edit.code.co_name, edit.line) not in repair.first:
                 break
-            runs.append(run)
-        if len(runs) < 2:
-            continue
-        stopped = any(r.failure for r in runs)
-        mended, found = explained(examination, trial, runs, stopped)
-        lines_now = {e.line for e in (*done, edit)}
-        if found is None or wrong_lines(examination, mended, found) & lines_now:
-            continue
-        if stopped:
-            later.append((edit, runs))
-        else:
-            best.append((found.cost, edit, mended, found))
-    if best:
-        best.sort(key=lambda b: b[0])
-        write_change(examination, [b for b in best if b[0] <= best[0][0] + 0.05], done)
-        return True
+            if any(not cost and e.line != edit.line for cost, e, *_ in best):
+                break  # everything is right already
+            runs = repair.both(edit, lines)
+            if len(runs) < 2:
+                continue
+            stopped = any(r.failure for r in runs)
+            mended, found = explained(examination, trial, runs, stopped)
+            lines_now = {e.line for e in (*done, edit)}
+            if found is None or wrong_lines(examination, mended, found) & lines_now:
+                continue
+            if stopped:
+                later.append((edit, runs))
+            else:
+                best.append((found.cost, edit, mended, found))
+        if best:
+            best.sort(key=lambda b: b[0])
+            write_change(examination, [b for b in best if b[0] <= best[0][0] + 0.05], done)
+            return True
     for edit, runs in later[:6] if len(done) < 2 else []:
         old = repair.change(edit)
         if go_on(examination, replace(trial, runs=runs), repair, (*done, edit)):
@@ -319,6 +329,20 @@ def lines_of(failure: Failure) -> list[tuple[str, int]]:
         for frame, line in traceback.walk_tb(failure.error.__traceback__)
         if is_his(frame.f_code)
     ]
+
+
+def sources_of(failure: Failure) -> list[tuple[str, int]]:
+    """The lines that assign what the lines of `lines_of` use."""
+    found: list[tuple[str, int]] = []
+    for frame, line in traceback.walk_tb(failure.error.__traceback__):
+        tree = tree_of(frame.f_code) if is_his(frame.f_code) else None
+        nodes = list(ast.walk(tree)) if tree is not None else []
+        names = {n.id for n in nodes if isinstance(n, ast.Name) and n.lineno == line}
+        stored = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        found += [
+            (frame.f_code.co_name, n.lineno) for n in stored if n.id in names and n.lineno != line
+        ]
+    return found
 
 
 def right_names(run: Run, trial: Any, which: int) -> set[str]:
@@ -415,7 +439,12 @@ def about_function(tree: ast.FunctionDef, attributes: list[str], helpers: list[s
         and "/" not in ast.unparse(n.value)
     }
     known = sorted(strings | {"relu", "sigmoid", "tanh"})
-    return About(local_names(tree), attributes, helpers, known, sizes)
+    arguments = [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs) if a.arg != "self"]
+    assigned = [
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]
+    names = list(dict.fromkeys([*arguments, *assigned]))
+    return About(names, assigned, attributes, helpers, known, sizes)
 
 
 def head(statement: ast.stmt) -> str:
@@ -424,18 +453,11 @@ def head(statement: ast.stmt) -> str:
 
 class About(NamedTuple):
     names: list[str]
+    assigned: list[str]
     attributes: list[str]
     helpers: list[str]
     strings: list[str]
     sizes: set[str]
-
-
-def local_names(tree: ast.FunctionDef) -> list[str]:
-    arguments = [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs) if a.arg != "self"]
-    stored = [
-        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    ]
-    return list(dict.fromkeys([*arguments, *stored]))
 
 
 def nodes_with_paths(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
@@ -499,7 +521,7 @@ def statement_edits(statement: ast.stmt, about: About) -> Iterator[tuple[str, as
         yield kind, changed(statement, value=new)
     if isinstance(statement, ast.Assign):
         yield from assignment_edits(statement, about)
-    elif isinstance(statement, ast.Return):
+    elif isinstance(statement, ast.Return) and not is_assigned(value, about):
         yield from side_edits(statement, value, about)
     elif isinstance(statement, ast.AugAssign):
         yield from side_edits(statement, value, about)
@@ -523,9 +545,14 @@ def side_edits(
             yield kind, changed(statement, value=new)
         return
     for i, part in enumerate(value.elts):
-        for kind, new in whole_edits(part, about):
+        for kind, new in () if is_assigned(part, about) else whole_edits(part, about):
             elements = [*value.elts[:i], new, *value.elts[i + 1 :]]
             yield kind, changed(statement, value=ast.Tuple(elements, ast.Load()))
+
+
+def is_assigned(value: ast.expr, about: About) -> bool:
+    """Whether this is a variable of the function: changes are tried where it is assigned."""
+    return isinstance(value, ast.Name) and value.id in about.assigned
 
 
 def assignment_edits(statement: ast.Assign, about: About) -> Iterator[tuple[str, ast.stmt]]:

@@ -33,7 +33,8 @@ def score(m: Mistake) -> tuple[bool, bool, bool, Report]:
     all_kinds = [k for c in causes for k in [c.kind, *(a.kind for a in c.alternatives)]]
     named = any(fnmatch(k, pattern) for k in all_kinds for pattern in kinds)
     lines = max(m.wrong.count("\n"), m.right.count("\n")) + 1
-    located = any(c.line is not None and line - 1 <= c.line <= line + lines for c in causes)
+    places = [x.line for c in causes for x in (c, *c.alternatives) if x.line is not None]
+    located = any(line - 1 <= at <= line + lines for at in places)
     return not report.ok, located, named, report
 
 
