@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -264,12 +264,14 @@ class Examination:
                     gs = [twins.true_gradients(candidate, p, i) for i, p in enumerate(e.probes)]
                 except (ValueError, TypeError, KeyError, AttributeError):
                     continue
-                truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
-                trial.truths = truths
-                self.compare(trial)
-                score = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+                trial.truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
+                score, by = self.agreement(trial)
+                scale = str(candidate.factor * by)
+                if by != Factor() and scale in twins.SCALES:
+                    candidate = replace(candidate, scale=scale)
+                    trial.truths = [scaled(t, by, trial, i) for i, t in enumerate(trial.truths)]
                 if best is None or score > best[0]:
-                    best = (score, candidate, truths)
+                    best = (score, candidate, trial.truths)
         if best is not None:
             _, trial.twin, trial.truths = best
             trial.inferred = trial.sought = True
@@ -291,15 +293,25 @@ class Examination:
             if len(good) < 2:
                 continue
             trial.truths = good
-            self.compare(trial)
-            right = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+            right, by = self.agreement(trial)
             if right > known or not before:
+                factor = str(twins.SCALES[scale] * by)
+                if by != Factor() and factor in twins.SCALES:
+                    good, scale = [scaled(t, by, trial, i) for i, t in enumerate(good)], factor
                 known, before = right, good
                 trial.usual, trial.twin = f"{cost}, times {scale}", None
                 trial.inferred, trial.sought = True, False
         trial.truths = before
         if before:
             self.compare(trial)
+
+    def agreement(self, trial: Trial) -> tuple[int, Factor]:
+        """How many gradients are the true ones, times one factor, and which."""
+        self.compare(trial)
+        good = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+        counts = {f: n for f, n in self.common_factors(trial).items() if n > good}
+        by = max(counts, key=lambda f: counts[f], default=Factor())
+        return counts.get(by, good), by
 
     # --- comparing
 
@@ -440,7 +452,7 @@ class Examination:
             explain_failure(self, failed[0])
         if first.inferred and self.decays():
             return
-        if first.inferred and report.unexplained and not report.causes:
+        if first.inferred and report.unexplained and not report.causes and not self.fits(first):
             report.rows, report.unexplained, report.notes = [], [], []
             report.problem = (
                 "there is no cost function, and the gradients are those of none of the usual costs: "
@@ -454,6 +466,13 @@ class Examination:
                     "it is right for " + "; ".join(right) + ", so a test with these sizes does not "
                     "see the mistake"
                 )
+
+    def fits(self, trial: Trial) -> bool:
+        """Whether the gradient of a matrix is that of the cost which the doctor has inferred."""
+        params = self.subject.params
+        good = [k[1:] for k, v in (trial.verdicts or {}).items() if v.verdict in (OK, CONVENTION)]
+        shapes = [params[k].shape for k in good if k in params]
+        return any(len(shape) == 2 and 1 not in shape for shape in shapes)
 
     def decays(self) -> bool:
         """Whether only a decay of all weights sets the gradients apart from those of a cost that the
@@ -770,18 +789,22 @@ class Examination:
 
     def common_candidates(self, trial: Trial) -> list[Factor]:
         """Factors that several gradients have."""
+        return [f for f, n in self.common_factors(trial).items() if n >= 2]
+
+    def common_factors(self, trial: Trial) -> dict[Factor, int]:
+        """The factors between gradients and true ones, other than 1, and how many have them."""
         counts: dict[Factor, int] = {}
         for name, truth in trial.truths[0].gradients.items():
-            pair = tuple(r.gradients.get(name) for r in trial.runs)
-            if any(
-                p is None or np.shape(p) != t.gradients[name].shape
-                for p, t in zip(pair, trial.truths)
-            ):
+            first, second = (r.gradients.get(name) for r in trial.runs)
+            other = trial.truths[1].gradients[name]
+            if first is None or second is None:
                 continue
-            f = factor_between(pair, (truth, trial.truths[1].gradients[name]), trial, 1e-8)  # type: ignore[arg-type]
+            if np.shape(first) != truth.shape or np.shape(second) != other.shape:
+                continue
+            f = factor_between((first, second), (truth, other), trial, 1e-8)
             if f is not None and f != Factor():
                 counts[f] = counts.get(f, 0) + 1
-        return [f for f, n in counts.items() if n >= 2]
+        return counts
 
     def write(self, trial: Trial, found: Explanation) -> None:
         """Rows and causes from the marks."""
@@ -999,6 +1022,13 @@ def named_on_the_way(events: Sequence[Event], params: Sequence[str]) -> dict[str
         elif (inner := intermediate_meant(plain(e.name))) is not None:
             found[inner] = e.value
     return found
+
+
+def scaled(truth: Truth, by: Factor, trial: Trial, i: int) -> Truth:
+    """The truth of the cost times a factor."""
+    c = by.value(*sizes_of(trial, i))
+    gradients = {k: c * g for k, g in truth.gradients.items()}
+    return replace(truth, loss=c * truth.loss, gradients=gradients)
 
 
 def gives(twin: Twin, trial: Trial) -> bool:

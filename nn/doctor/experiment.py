@@ -227,6 +227,8 @@ def same_shapes(params: Mapping[str, Any], X: Any, Y: Any, classes: int, m: int)
         rng = np.random.default_rng(seed)
         new = {k: random_like(v, rng) for k, v in params.items()}
         x = rng.normal(size=np.shape(X))
+        if np.asarray(X).dtype.kind in "iu":  # numbers of words
+            x = every_class(rng, int(np.max(X)) + 1, np.shape(X))
         y = None if Y is None else labels_like(Y, rng, np.shape(Y), classes, m)
         probes.append(Probe(new, x, y, m))
     return Experiment("your own sizes", (probes[0], probes[1]), depth_of(params))

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -33,23 +33,26 @@ from nn.doctor.forms import (
 )
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.load import Room, load
-from nn.doctor.loops import Site, TrainingStep, sites, surroundings
+from nn.doctor.loops import Site, TrainingStep, place_of, sites, surroundings
+from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
     CannotExamine,
     Hopeless,
     Unbound,
     flatten,
+    free_names,
     names_returned,
     parameter_meant,
     rate_of,
     required,
+    result_names,
     role_of,
     source_tree,
     walk_own,
 )
 from nn.doctor.report import CONVENTION, GOOD, WRONG, Cause, Report
 from nn.doctor.sandbox import attempt, limited, place, quiet
-from nn.doctor.subject import RATE, ObjectSubject, Subject, parameters_in
+from nn.doctor.subject import RATE, GlobalSubject, ObjectSubject, Subject, parameters_in
 
 Function = Callable[..., Any]
 IS = {
@@ -72,6 +75,7 @@ SLOPE = re.compile(
 ACTIVATION = re.compile(
     r"sigm|tanh|relu|softmax|softplus|activ|linear|elu|swish|gelu|identity", re.I
 )
+WEIGHTS = re.compile(r"^(w|b|theta|beta|weights?|bias(es)?)_?\d*$", re.I)
 PATIENCE = 6.0  # seconds for finding data that the code runs on
 MORE = 1.0  # seconds for finding data that it is right on
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
@@ -129,6 +133,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
+    failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
     names = [p.title.partition(" with ")[0] for p in failed]
     tried = {word.strip(",") for p in failed for word in p.title.split()}
     rest = [n for n in finder.functions if n not in finder.used | tried]
@@ -203,17 +208,55 @@ class Finder:
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
-        # m, counted at the top of a notebook from data that are not loaded
-        self.counts = [
-            n
-            for n in dict.fromkeys(g for f in self.functions.values() for g in f.__code__.co_names)
-            if role_of(n) == "m" and n not in room.names
-        ]
         self.text = " ".join(ast.unparse(t) for t in room.trees)
+        self.outside = self.unloaded()
         # examples one by one if the file does so, else a batch first
         self.one_by_one = one_by_one(room.statements)
         batch, single = [(6, False)], [(1, False), (1, True)]  # (examples, whether X is a vector)
         self.batches = [*single, *batch] if self.one_by_one else [*batch, *single]
+
+    def is_part(self, name: str, titles: list[str]) -> bool:
+        """Whether a class is used inside of a class that is examined as a whole."""
+        kinds = [self.classes[t] for t in titles if t in self.classes and t != name]
+        methods = [f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)]
+        return name in self.classes and any(name in free_names(f) for f in methods)
+
+    def unloaded(self) -> dict[str, str]:
+        """The data that the functions read as globals and that are not loaded, by what they mean."""
+        found: dict[str, str] = {}
+        methods = [f for k in self.classes.values() for f in vars(k).values()]
+        for f in [*self.functions.values(), *(m for m in methods if isinstance(m, FunctionType))]:
+            if repeats(f):
+                continue  # it trains; its data are not those of what it calls
+            for name in free_names(f):
+                if name not in self.room.names and name not in found:
+                    counted = re.search(rf"range\({name}\)|/ \(?{name}\b", self.text)
+                    found[name] = role_of(name) or ("m" if counted else "X")
+        return found
+
+    def own_parameters(self, functions: Iterable[Function]) -> list[str]:
+        """The arrays of the file that the functions read or change and give gradients of."""
+        trees = [t for f in functions for t in [source_tree(f), *self.trees_called(f)] if t]
+        nodes = [n for t in trees for n in ast.walk(t)]
+        read = {n.id for n in nodes if isinstance(n, ast.Name)}
+        arrays = [
+            k
+            for k, v in self.room.names.items()
+            if k in read
+            and isinstance(v, np.ndarray | float)
+            and np.asarray(v).dtype.kind == "f"
+            and role_of(k) not in ("X", "Y", "lr", "eps", "lambd")
+        ]
+        changed = {str(place_of(t)) for n in nodes if isinstance(n, ast.stmt) for t in assigned(n)}
+        return [
+            k
+            for k in arrays
+            if k in changed or any(n != k and parameter_meant(n, arrays) == k for n in changed)
+        ]
+
+    def trees_called(self, function: Function) -> list[ast.AST]:
+        called = self.reached(function.__name__)
+        return [t for n in called if (t := source_tree(self.functions[n])) is not None]
 
     def has(self, name: str) -> bool:
         return name in self.functions or any(hasattr(c, name) for c in self.classes.values())
@@ -384,9 +427,62 @@ class Finder:
     def function_subjects(self, f: str | None, c: str | None, b: str) -> Iterator[Subject]:
         forward, cost, backward = (self.functions.get(n or "") for n in (f, c, b))
         functions = [g for g in (forward, backward, cost) if g is not None]
+        yield from self.subjects(functions, forward=forward, cost=cost, backward=backward)
+
+    def subjects(self, functions: list[Function], **roles: Any) -> Iterator[Subject]:
+        """These functions with parameters that they are given, or with those of the file."""
         extra = self.extra(functions)
-        for params, X, Y in self.data(functions):
-            yield Subject(params, X, Y, forward=forward, cost=cost, backward=backward, extra=extra)
+        if vectors := [p for f in functions for p in required(f) if is_unrolled(f, p)]:
+            yield from self.unrolled(functions, vectors[0], extra, roles)
+            return
+        own = [] if any(map(has_weights, functions)) else self.own_parameters(functions)
+        if not own:
+            for params, X, Y in self.data(functions):
+                yield Subject(params, X, Y, **roles, extra=extra)
+            return
+        names = self.room.names
+        given = {k: np.array(names[k], float) for k in own}
+        text = " ".join(ast.unparse(t) for f in functions if (t := source_tree(f)) is not None)
+        X = next((p for f in functions for p in required(f) if role_of(p) == "X"), "inputs")
+        words = chain(map(invent.tokens, ends_of(given)[0])) if f"len({X})" in text else ()
+        for X, Y in chain(words, self.data_of_own(given)):
+            for n in {p for f in functions for p in required(f)} - set(extra):
+                if invent.kind_of(n, 1) == "state":
+                    extra[n] = invent.state_for(given)
+            yield GlobalSubject(names, given, X, Y, **roles, extra=extra)
+
+    def unrolled(
+        self, functions: list[Function], vector: str, extra: dict[str, Any], roles: dict[str, Any]
+    ) -> Iterator[Subject]:
+        """All parameters in one vector, which the functions cut into matrices by sizes."""
+        dims, known = [4, 5, 3], {}
+        for n in dict.fromkeys(p for f in functions for p in required(f)):
+            hidden = dims[1:-1]
+            size = None if n == vector else invent.size_called(n, dims, hidden)
+            if size is not None and role_of(n) not in ("X", "Y", "m"):
+                known[n] = size
+        if not known:  # they are constants of the file
+            sizes = [
+                n for f in functions for n in free_names(f) if type(self.room.names.get(n)) is int
+            ]
+            dims = [self.room.names[n] for n in dict.fromkeys(sizes) if role_of(n) != "m"] or dims
+        pairs = list(pairwise(dims))
+        with_bias, without = sum((a + 1) * b for a, b in pairs), sum(a * b for a, b in pairs)
+        for n in (with_bias, without, dims[0], dims[0] + 1):
+            for m, columns in ((6, False), (6, True)):
+                X = next(invent.inputs(dims[0], m, columns, flat=False))
+                for Y in invent.targets(dims[-1] if n in (with_bias, without) else 1, X, columns):
+                    yield Subject(
+                        invent.with_numbers(np.zeros(n)), X, Y, extra=extra | known, **roles
+                    )
+
+    def data_of_own(self, params: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+        """Inputs and labels for parameters whose sizes are fixed."""
+        n_xs, n_ys = ends_of(params)
+        for (m, flat), columns, n_x, n_y in product(self.batches, (False, True), n_xs, n_ys):
+            for X in invent.inputs(n_x, m, columns, flat):
+                for Y in invent.targets(n_y, X, columns):
+                    yield X, Y
 
     def extra(self, functions: list[Function]) -> dict[str, Any]:
         """Arguments that are neither data nor parameters; also constants of the file of that name."""
@@ -402,9 +498,11 @@ class Finder:
             if name in self.used or NOT.search(name) or takes_results(function):
                 continue
             if gives_loss_too(function):
-                data = chain(self.data([function]), data_for_inputs(function))
-                subjects = (Subject(*given, both=function, extra=EXTRA) for given in data)
-                report = self.best(name, subjects)
+                inputs = (
+                    Subject(*given, both=function, extra=EXTRA)
+                    for given in data_for_inputs(function)
+                )
+                report = self.best(name, chain(self.subjects([function], both=function), inputs))
                 if report.status != 2:
                     self.take(name)
                 yield report
@@ -428,13 +526,19 @@ class Finder:
                 and counts_examples(subject)
             ):
                 break  # one example hides what is wrong for a batch
-            subject.counts = (self.room.names, self.counts)
+            subject.outside = (self.room.names, self.outside)
             examination = Examination(subject, title)
             try:
                 with np.errstate(all="ignore"):
                     trials = examination.trials()
+                    done = [r for t in trials for r in t.runs if r.failure is None]
+                    if isinstance(subject, ObjectSubject) and done and subject.hold(done):
+                        examination = Examination(subject, title)
+                        trials = examination.trials()
             except CannotExamine as error:
                 if isinstance(error, Unbound | Hopeless):
+                    if runs:
+                        break  # other data are not meant for it
                     final = isinstance(error, Hopeless)
                     return Report(title, problem=sentence(error), final=final)
                 reason = reason or sentence(error)
@@ -721,7 +825,7 @@ class Finder:
         for holder in made:
             if not parameters_in(holder):
                 continue
-            cost: Any = method_of(type(holder), COST, "cost")
+            cost: Any = cost_method(type(holder))
             if cost is None:
                 names = self.of_role("cost")
                 cost = self.functions[names[0]] if names else None
@@ -916,6 +1020,24 @@ def method_of(kind: type, names: Sequence[str], role: str) -> str | None:
     return next(iter(slopes if role == "backward" else alike), None)
 
 
+def cost_method(kind: type) -> str | None:
+    """The method that gives the cost: of several the one that calls the others."""
+    first = method_of(kind, COST, "cost")
+    if first is None:
+        return None
+    trees = {n: source_tree(f) for n, f in vars(kind).items() if isinstance(f, FunctionType)}
+    callers = [
+        n
+        for n, tree in trees.items()
+        if tree is not None
+        and n != first
+        and (n in COST or IS["cost"].search(n))
+        and not NOT.search(n)
+        and any(isinstance(a, ast.Attribute) and a.attr == first for a in ast.walk(tree))
+    ]
+    return callers[0] if callers else first
+
+
 def has_loop(function: Function) -> bool:
     tree = source_tree(function)
     return tree is not None and any(isinstance(n, ast.For | ast.While) for n in walk_own(tree))
@@ -935,14 +1057,36 @@ def is_activation(name: str) -> bool:
     )
 
 
+def is_unrolled(function: Function, name: str) -> bool:
+    """Whether an argument is a vector that the function, or one that it calls, cuts into matrices."""
+    tree = source_tree(function)
+    for n in ast.walk(tree) if tree is not None else ():
+        sliced = isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice)
+        if sliced and isinstance(n.value, ast.Name) and n.value.id == name:
+            return "reshape" in ast.unparse(tree)
+        called = function.__globals__.get(n.func.id) if is_call_by_name(n) else None
+        if isinstance(called, FunctionType) and called is not function:
+            names = list(inspect.signature(called).parameters)
+            handed = [p for p, a in zip(names, n.args) if getattr(a, "id", "") == name]
+            if any(is_unrolled(called, p) for p in handed):
+                return True
+    return False
+
+
+def is_call_by_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+
+def has_weights(function: Function) -> bool:
+    """Whether a function takes its weights as arguments."""
+    names = inspect.signature(function).parameters
+    return any(role_of(n) == "params" or WEIGHTS.match(n) for n in names)
+
+
 def has_parameters(function: Function) -> bool:
     """Whether a function takes weights, or what forward has kept of them."""
     names = inspect.signature(function).parameters
-    return any(
-        role_of(n) in ("params", "cache", "output")
-        or re.match(r"^(w|b|theta|beta|weights?|bias(es)?)_?\d*$", n, re.I)
-        for n in names
-    )
+    return any(role_of(n) in ("params", "cache", "output") or WEIGHTS.match(n) for n in names)
 
 
 def takes_results(function: Function) -> bool:
@@ -961,7 +1105,14 @@ def repeats(function: Function) -> bool:
 
 
 def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:
-    """Whether backward receives a gradient, not labels; a cost as a layer has no parameters."""
+    """Whether backward receives a gradient, not labels; a cost as a layer has no parameters.
+
+    A gradient that the class's own cost returns is that of a whole network.
+    """
+    cost = cost_method(kind)
+    given = result_names(getattr(kind, cost)) if cost is not None else []
+    if set(given) & set(required(getattr(kind, backward))):
+        return False
     f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
     b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
     low = [p.lower() for p in b]

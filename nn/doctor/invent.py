@@ -171,6 +171,20 @@ def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
     yield hot[0] if X.ndim == 1 else hot.T if columns else hot
     if m > 1:
         yield labels
+        yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
+
+
+def tokens(n: int) -> tuple[Any, Any]:
+    """A sequence of the numbers of ``n`` words, and that of the words that come next."""
+    sequence = np.random.default_rng(2).integers(0, n, 7)
+    sequence[:2] = (n - 1, 0)
+    return sequence[:-1], sequence[1:]
+
+
+def state_for(params: Mapping[str, Any]) -> Any:
+    """A state of the network whose weights from state to state are square."""
+    square = [v for v in params.values() if v.ndim == 2 and v.shape[0] == v.shape[1] > 1]
+    return np.random.default_rng(3).normal(size=(len(square[0]) if square else 1, 1))
 
 
 # --- one layer ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 from nn.doctor.forms import Local, examine_local
 from nn.doctor.invent import kind_of, layer_inputs, settings
-from nn.doctor.naming import parameter_meant, result_names, role_of, source_tree
+from nn.doctor.naming import parameter_meant, required, result_names, role_of, source_tree
 from nn.doctor.report import Report
 from nn.doctor.sandbox import attempt
 from nn.doctor.subject import is_arraylike
@@ -111,13 +111,6 @@ class FunctionLayer:
             return [dout]
         sizes = np.cumsum([int(np.prod(s)) for s in self.shapes])[:-1]
         return [part.reshape(s) for part, s in zip(np.split(dout, sizes), self.shapes)]
-
-
-def required(function: Function) -> list[str]:
-    """The arguments that have no default."""
-    found = inspect.signature(function).parameters.values()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p.name for p in found if p.default is p.empty and p.kind in kinds]
 
 
 def keys_read(function: Function, name: str) -> list[str]:

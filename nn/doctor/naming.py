@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import re
 import textwrap
@@ -17,7 +18,8 @@ import numpy as np
 ROLES: dict[str, str] = {
     name: role
     for role, names in {
-        "params": "parameters params param weights theta thetas w_b model network net p ws weight",
+        "params": "parameters params param weights theta thetas w_b model network net p ws weight "
+        "nn_params initial_nn_params all_theta",
         "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
         "samples feature images train_data x_in inp",
         "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
@@ -30,7 +32,7 @@ ROLES: dict[str, str] = {
         "grads": "grads gradients grad gradient derivatives g",
         "lr": "learning_rate lr alpha eta rate step_size epsilon_lr learn_rate learningrate nu",
         "m": "m n_examples batch_size n_samples num_examples batch m_samples num_train m_train "
-        "num_samples example_count",
+        "num_samples example_count example_ct n_train num_data",
         "L": "l num_layers n_layers layers_count",
         "upstream": "dout dal grad_output d_out upstream dy",
         "cost": "cost loss j",
@@ -92,6 +94,24 @@ def tree_of(code: CodeType) -> ast.AST | None:
         return None
     ast.increment_lineno(tree, max(start, 1) - 1)
     return tree.body[0] if tree.body else None
+
+
+def free_names(function: Callable[..., Any]) -> list[str]:
+    """The names that a function takes from outside, also those that it declares global.
+
+    >>> def step(X):
+    ...     return [w * X for w in weights]
+    >>> free_names(step)
+    ['weights']
+    """
+    tree = source_tree(function)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    own = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    own |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    own |= {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+    own -= {name for n in nodes if isinstance(n, ast.Global) for name in n.names}
+    found = [n.id for n in nodes if isinstance(n, ast.Name)]
+    return [n for n in dict.fromkeys(found) if n not in own and not hasattr(builtins, n)]
 
 
 def result_names(function: Callable[..., Any]) -> list[str | None]:

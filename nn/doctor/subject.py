@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from nn.doctor.naming import (
 from nn.doctor.sandbox import Event, Failure, TooLong, Tracer, attempt, failure_of
 from tinygrad_edu import Tensor
 
+WEIGHT = re.compile(r"[wbuv](?:$|\d|[a-z]{1,2}\d*$)|weight|bias|theta|beta|gamma|kernel|filter|syn")
 RATE = 0.0173  # the learning rate given to code that wants one
 
 
@@ -80,7 +82,7 @@ class Subject:
         self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
         self.extra = dict(extra or {})
         self.last_output: Any = None  # also where the cost after it fails
-        self.counts: tuple[dict[str, Any], list[str]] = ({}, [])  # globals that hold m
+        self.outside: tuple[dict[str, Any], dict[str, str]] = ({}, {})  # globals, and their roles
         rates = [v for k, v in self.extra.items() if role_of(k) == "lr"]
         rates += [rate_of([f]) for f in (backward, both) if f is not None]
         self.learning_rate = float((rates and rates[0]) or RATE)
@@ -95,12 +97,12 @@ class Subject:
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """What the functions may ask for, by role."""
         m = batch_of(X, Y)
-        names, counts = self.counts
-        names.update(dict.fromkeys(counts, m))
         roles = {"params": self.container(values), "X": X, "lr": self.learning_rate, "m": m}
         roles["L"] = max(1, sum(np.ndim(getattr(v, "data", v)) == 2 for v in values.values()))
         if Y is not None:
             roles["Y"] = roles["hot"] = Y
+        names, meant = self.outside
+        names.update({name: roles[role] for name, role in meant.items() if role in roles})
         return roles
 
     def pool(self, values: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +144,8 @@ class Subject:
         if self.runs_forward_itself(self.cost):  # its x is the input, whatever forward returned
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
         loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output"))
+        if isinstance(loss, tuple):  # with the gradient of the output, for backward
+            pool |= {n: v for n, v in zip(result_names(self.cost), loss) if n and n not in pool}
         roles["cost"] = loss = loss_in(loss)
         return loss
 
@@ -275,6 +279,31 @@ class Subject:
         return flatten(roles["params"], self.prefix)
 
 
+class GlobalSubject(Subject):
+    """Functions whose parameters are globals of their file."""
+
+    keeps_state = True
+
+    def __init__(
+        self, names: dict[str, Any], params: dict[str, Any], X: Any, Y: Any, **functions: Any
+    ):
+        super().__init__(params, X, Y, **functions)
+        self.names = names
+
+    def container(self, values: Mapping[str, Any]) -> Any:
+        self.names.update(values)
+        return dict(values)
+
+    def current(self, roles: dict[str, Any]) -> dict[str, Any]:
+        return {k: np.asarray(self.names[k]) for k in self.params}
+
+    def complete(self, roles: dict[str, Any]) -> None:
+        """The output that forward keeps in a global."""
+        if "output" not in roles:
+            kept = [v for k, v in self.names.items() if role_of(k) == "output" and is_arraylike(v)]
+            roles |= {"output": kept[-1]} if kept else {}
+
+
 class ObjectSubject(Subject):
     """One object that holds its parameters and has methods for forward, cost and backward."""
 
@@ -343,6 +372,14 @@ class ObjectSubject(Subject):
     def functions(self) -> list[Callable[..., Any]]:
         kind = type(self.holder)
         return [getattr(kind, n) if isinstance(n, str) else n for n in self.names.values() if n]
+
+    def hold(self, runs: list[Run]) -> bool:
+        """Leave arrays as they are for which there is no gradient, and that are not called as weights
+        and biases are: the weights of classes, a mean of the data. Whether there are some."""
+        idle = [k for k in self.params if not WEIGHT.match(plain(k))]
+        idle = [k for k in idle if all(f"d{k}" not in r.gradients for r in runs)]
+        self.params = {k: v for k, v in self.params.items() if k not in idle}
+        return bool(idle) and bool(self.params)
 
     def pool(self, values: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
         return {}
@@ -564,7 +601,10 @@ def take_result(
         first = len(parts) == 2 or (len(arrays) > 1 and role_of(str(arrays[0][0])) == "output")
         numbered = all(n and n[-1].isdigit() for n, _ in arrays)
         roles["output"] = arrays[0 if first and not numbered else -1][1]
-        if len(parts) <= 2 and is_arraylike(parts[0]):
+        later = len(good) == 1 and good[0][0] == names[-1]  # hidden, output
+        if later:
+            roles["output"] = good[0][1]
+        elif len(parts) <= 2 and is_arraylike(parts[0]):
             roles["output"] = parts[0]
 
 
@@ -585,9 +625,7 @@ def gradients_part(result: Any, names: list[str | None]) -> tuple[Any, list[str 
     if not isinstance(result, tuple | list):
         return result, names
     keep = [
-        i
-        for i, part in enumerate(result)
-        if not (np.ndim(part) == 0 and not isinstance(part, dict | list | tuple))
+        i for i, part in enumerate(result) if isinstance(part, dict | list | tuple) or np.ndim(part)
     ]
     parts = [result[i] for i in keep]
     names = [names[i] for i in keep] if len(names) == len(result) else [None] * len(keep)
@@ -737,8 +775,11 @@ def parameters_in(holder: Any, gradients: bool = False) -> dict[str, Any]:
 
 
 def looks_like_gradient(path: str, among: Mapping[str, Any]) -> bool:
+    """By its own name, or by that of the dictionary in which it stands beside the parameters."""
     meant = parameter_meant(path, [p for p in among if p != path])
-    return meant is not None and plain(meant) != plain(path)
+    if meant is None:
+        return False
+    return plain(meant) != plain(path) or role_of(re.split(r"[.\[]", path)[0]) == "grads"
 
 
 def put(holder: Any, path: str, value: Any) -> None:

@@ -99,11 +99,158 @@ def backward(z1, a1, z2, a2, w2, X, Y):
     return dw1, db1, dw2, db2
 """
 
+UNROLLED = """
+import numpy as np
+
+def sig(z):
+    return 1 / (1 + np.exp(-z))
+
+def cost_function(theta, n_inputs, hidden_units, n_labels, X, y, lam):
+    cut = hidden_units * (n_inputs + 1)
+    T1 = theta[:cut].reshape(hidden_units, n_inputs + 1)
+    T2 = theta[cut:].reshape(n_labels, hidden_units + 1)
+    m = len(X)
+    ones = np.ones((m, 1))
+    a1 = np.hstack([ones, X])
+    z2 = a1 @ T1.T
+    a2 = np.hstack([ones, sig(z2)])
+    h = sig(a2 @ T2.T)
+    wanted = np.eye(n_labels)[y.ravel()]
+    J = -np.sum(wanted * np.log(h) + (1 - wanted) * np.log(1 - h)) / m
+    J += lam / (2 * m) * (np.sum(T1[:, 1:] ** 2) + np.sum(T2[:, 1:] ** 2))
+    d3 = h - wanted
+    d2 = d3 @ T2[:, 1:] * sig(z2) * (1 - sig(z2))
+    G1, G2 = d2.T @ a1 / m, d3.T @ a2 / m
+    G1[:, 1:] += lam / m * T1[:, 1:]
+    G2[:, 1:] += lam / m * T2[:, 1:]
+    grad = np.concatenate([G1.ravel(), G2.ravel()])
+    return J, grad
+"""
+
+LETTERS = """
+import numpy as np
+
+letters, units = 5, 7
+Wx = np.random.randn(units, letters) * 0.1
+Wh = np.random.randn(units, units) * 0.1
+Wo = np.random.randn(letters, units) * 0.1
+bh = np.zeros((units, 1))
+bo = np.zeros((letters, 1))
+
+def loss_and_gradients(inputs, targets, h0):
+    x, h, p = {}, {-1: np.copy(h0)}, {}
+    loss = 0.0
+    for t in range(len(inputs)):
+        x[t] = np.zeros((letters, 1))
+        x[t][inputs[t]] = 1
+        h[t] = np.tanh(Wx @ x[t] + Wh @ h[t - 1] + bh)
+        o = Wo @ h[t] + bo
+        p[t] = np.exp(o) / np.sum(np.exp(o))
+        loss -= np.log(p[t][targets[t], 0])
+    dWx, dWh, dWo = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(Wo)
+    dbh, dbo = np.zeros_like(bh), np.zeros_like(bo)
+    later = np.zeros((units, 1))
+    for t in reversed(range(len(inputs))):
+        do = np.copy(p[t])
+        do[targets[t]] -= 1
+        dWo += do @ h[t].T
+        dbo += do
+        dz = (1 - h[t] ** 2) * (Wo.T @ do + later)
+        dbh += dz
+        dWx += dz @ x[t].T
+        dWh += dz @ h[t - 1].T
+        later = Wh.T @ dz
+    return loss, dWx, dWh, dWo, dbh, dbo, h[len(inputs) - 1]
+"""
+
+CELL = """
+import numpy as np
+
+def gate(z):
+    return 1 / (1 + np.exp(-z))
+
+def cell_forward(xt, h_prev, c_prev, parameters):
+    Wf, bf = parameters["Wf"], parameters["bf"]
+    Wc, bc = parameters["Wc"], parameters["bc"]
+    both = np.concatenate([h_prev, xt], axis=0)
+    f = gate(Wf @ both + bf)
+    new = np.tanh(Wc @ both + bc)
+    c_next = f * c_prev + (1 - f) * new
+    h_next = np.tanh(c_next)
+    return h_next, c_next, (h_next, c_next, c_prev, f, new, both, parameters)
+
+def cell_backward(dh_next, dc_next, cache):
+    h_next, c_next, c_prev, f, new, both, parameters = cache
+    n = len(h_next)
+    dc = dc_next + dh_next * (1 - h_next ** 2)
+    dzf = dc * (c_prev - new) * f * (1 - f)
+    dzc = dc * (1 - f) * (1 - new ** 2)
+    dboth = parameters["Wf"].T @ dzf + parameters["Wc"].T @ dzc
+    return {"dh_prev": dboth[:n], "dxt": dboth[n:], "dc_prev": dc * f,
+            "dWf": dzf @ both.T, "dbf": dzf.sum(axis=1, keepdims=True),
+            "dWc": dzc @ both.T, "dbc": dzc.sum(axis=1, keepdims=True)}
+"""
+
+SCORES = """
+import numpy as np
+
+class Net:
+    def __init__(self, hidden, n_in=30, n_classes=4):
+        self.params = {"W1": np.random.randn(n_in, hidden), "b1": np.zeros(hidden),
+                       "W2": np.random.randn(hidden, n_classes), "b2": np.zeros(n_classes)}
+        self.grads = {k: np.zeros_like(v) for k, v in self.params.items()}
+
+    def forward(self, x):
+        h = np.maximum(0, x @ self.params["W1"] + self.params["b1"])
+        return h @ self.params["W2"] + self.params["b2"], (x, h)
+
+    def loss(self, scores, y):
+        e = np.exp(scores)
+        p = e / e.sum(axis=1, keepdims=True)
+        value = -np.log(p[range(len(y)), y]).sum() / len(y)
+        dscores = p.copy()
+        dscores[range(len(y)), y] -= 1
+        dscores /= len(y)
+        return value, dscores
+
+    def backward(self, dscores, cache):
+        x, h = cache
+        self.grads["W2"] = h.T @ dscores
+        self.grads["b2"] = dscores.sum(axis=0)
+        dh = dscores @ self.params["W2"].T * (h > 0)
+        self.grads["W1"] = x.T @ dh
+        self.grads["b1"] = dh.sum(axis=0)
+        return self.grads
+"""
+
+GLOBALS = """
+import numpy as np
+
+def forward(w1, w2, x):
+    h = np.tanh(w1 @ x)
+    out = 1 / (1 + np.exp(-w2 @ h))
+    return h, out
+
+def back_prop(w1, w2, h, out, y):
+    d2 = out - y
+    dw2 = d2 @ h.T / n_samples
+    d1 = w2.T @ d2 * (1 - h ** 2)
+    dw1 = d1 @ x_train.T / n_samples
+    return dw1, dw2
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
     "Adam in the layer": (ADAM_IN_THE_LAYER, "upstream @ self.W.T", "-upstream @ self.W.T"),
     "Adam, dW": (ADAM_IN_THE_LAYER, "grad_W = self.x.T @", "grad_W = np.abs(self.x).T @"),
+    "all weights in a vector": (UNROLLED, "T2[:, 1:] * sig(z2) *", "T2[:, 1:] * z2 *"),
+    "a decay of the bias": (UNROLLED, "G2[:, 1:] += lam / m * T2[:, 1:]", "G2 += lam / m * T2"),
+    "letter after letter": (LETTERS, "dz @ h[t - 1].T", "dz @ h[t].T"),
+    "no carry": (LETTERS, "(Wo.T @ do + later)", "(Wo.T @ do)"),
+    "a cell with a gate": (CELL, "dc * (c_prev - new) *", "dc * c_prev *"),
+    "the gradient of the scores": (SCORES, "dh = dscores @ self.params[\"W2\"].T * (h > 0)", "dh = dscores @ self.params[\"W2\"].T"),
+    "data outside": (GLOBALS, "* (1 - h ** 2)", "* (1 - h)"),
     "ten classes": (TEN_CLASSES, "* (z1 > 0)", "* (z2.max() > 0)"),
 }  # fmt: skip
 
