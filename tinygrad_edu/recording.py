@@ -106,8 +106,14 @@ def rule(
     of the result, the result and the inputs. They are called with arrays, with Tensors (for higher
     derivatives) and with symbols (for formulas), so they use operators and NumPy's functions.
     ``about`` says what a reader and the tests want to know: ``symbol``, ``domain``, ``kinks``,
-    ``examples``. ValueError for the name of an operation that is there already.
+    ``examples``. TypeError for what is no function, ValueError for the name of an operation that is
+    there already.
     """
+    for function in (forward, *filter(None, vjps)):
+        if not callable(function):
+            raise TypeError(
+                f"rule({name!r}, ...) takes functions, but one of them is {function!r}."
+            )
     if name in TABLE and TABLE[name].built_in:
         raise ValueError(
             f"there is an operation called {name!r} already: give yours another name, so that formulas "
@@ -168,7 +174,9 @@ def record(entry: Rule, inputs: Sequence[Any]) -> Any:
             taken = (*taken[:i], array, *taken[i + 1 :])
             borrows = True
     if not tensors:  # plain arrays, as in a vjp: nothing to remember
-        return entry.forward(*inputs)
+        if len(vjps) == 1 and values[0].__class__ in PLAIN:
+            values[0] = np.asarray(values[0])
+        return entry.forward(*values)
     try:
         data = entry.forward(*values)
     except Exception as error:

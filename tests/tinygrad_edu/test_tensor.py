@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_edu as tg
 from tinygrad_edu import Tensor, no_grad
 
 DATE = np.array(["2020-01-01"], "M8[D]")
@@ -39,6 +40,12 @@ LOSES = {
     "np.full": lambda t: np.full(3, t[0]),
     "np.vectorize": lambda t: np.vectorize(lambda x: x * 2)(t),
     "np.r_": lambda t: np.r_[t, 1.0],
+    "np.fill_diagonal": lambda t: np.fill_diagonal(np.zeros((2, 2)), t),
+    "np.c_": lambda t: np.c_[t, t],
+    "math.hypot": lambda t: math.hypot(t[0], t[1]),
+    "a sum of floats": lambda t: math.fsum(t),
+    "a range": lambda t: range(t[1]),
+    "a percent sign": lambda t: "%.2f" % t[0],  # noqa: UP031
     "into an array": lambda t: np.zeros(2).__setitem__(slice(None), t),
     "in a list": lambda t: np.add(np.ones(2), [t[0], t[1]]),
     "mean of a list": lambda t: np.mean([t[0], t[1]]),
@@ -123,6 +130,52 @@ def test_constants_convert_freely() -> None:
 def test_data_that_are_not_real_numbers(data: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=r"Tensor\(data\) got .*" + says):
         Tensor(data)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda t: t + np.array([1, None]), TypeError, "add with .* dtype object; it takes real"),
+        (lambda t: t * ["a", "b"], TypeError, "multiply with .* dtype <U1; it takes real"),
+        (lambda t: t - [[1], [1, 2]], ValueError, "subtract with .* rows of different lengths"),
+        (lambda t: np.where(t > 0, "a", t), TypeError, "where with .* dtype <U1"),
+        (lambda t: np.concatenate([t, DATE]), TypeError, "concatenate with .* datetime64"),
+        (lambda t: np.dot(t, 1j * np.ones(2)), TypeError, "dot with .* complex numbers"),
+        (lambda t: t["a"], IndexError, r"getitem of W of shape \(2,\): only integers, slices"),
+        (lambda t: t[5], IndexError, r"getitem of W of shape \(2,\): index 5 is out of bounds"),
+        (lambda t: (t * 1).__setitem__(0, [1, 2, 3]), ValueError, r"setitem of .* shape \(3,\)"),
+        (lambda t: np.sum(t, axis=5), np.exceptions.AxisError, r"sum of W .* axis 5 is out of"),
+        (lambda t: np.swapaxes(t, 0, 7), np.exceptions.AxisError, "axis 7 is out of bounds"),
+        (lambda t: t.reshape(5), ValueError, r"reshape of W of shape \(2,\)"),
+        (lambda t: np.pad(t, -1), ValueError, "no width is negative, but got -1"),
+        (lambda t: np.diff(t, -1), ValueError, "not negative, but came as -1"),
+        (lambda t: np.interp(t, [1], [1, 2]), ValueError, r"shapes are \(2,\) and \(1,\)"),
+        (lambda t: np.average(t, weights=[1, 2, 3]), TypeError, "average needs axis="),
+        (lambda t: np.cov(np.ones((2, 2, 2)) * t), ValueError, r"the shape is \(2, 2, 2\)"),
+        (lambda t: np.linalg.qr(t), ValueError, r"qr takes a matrix, but the shape is \(2,\)"),
+        (lambda t: np.linalg.svd(t), np.linalg.LinAlgError, r"shape \(2,\): 1-dimensional"),
+        (lambda t: np.linalg.inv(0 * np.outer(t, t)), np.linalg.LinAlgError, "inv .* Singular"),
+        (lambda t: np.linalg.norm(t, "fro"), ValueError, "ord=, but came as 'fro'"),
+        (lambda t: tg.rule("new", 3), TypeError, r"rule\('new', ...\) takes functions, .* 3"),
+        (lambda t: tg.rule("new", np.exp, 3), TypeError, "takes functions, .* 3"),
+    ],
+)
+def test_what_operations_refuse(call: Any, error: type[Exception], says: str) -> None:
+    t = leaf(1.0, 2.0, name="W")
+    with pytest.raises(error, match=says):
+        call(t)
+    (t * t).sum().backward()
+    np.testing.assert_array_equal(t.grad, [2, 4])
+
+
+def test_our_functions_take_what_numpys_take() -> None:
+    for f in (tg.relu, tg.sigmoid, tg.softplus, tg.gelu, tg.leaky_relu):
+        for x in (1, 0.5, [1, -2], [[0.5]], np.float32(2), np.array([1.0, 2.0])):
+            found = f(x)
+            assert isinstance(found, np.ndarray | np.generic)
+            np.testing.assert_allclose(found, f(Tensor(np.asarray(x, float))).data, rtol=1e-6)
+    np.testing.assert_allclose(tg.softmax([0.0, 0.0], 0), [0.5, 0.5])
+    np.testing.assert_allclose(tg.log_softmax([[1.0], [1.0]], 0), np.log([[0.5], [0.5]]))
 
 
 def test_complex_operands_are_refused() -> None:

@@ -137,6 +137,8 @@ _triangular: Callable[..., Any] = rule(
 
 @means(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
+    if a.ndim < 2:
+        raise ValueError(f"qr takes a matrix, but the shape is {a.shape}.")
     rows, columns = a.shape[-2:]
     if mode not in ("reduced", "r", "complete") or (mode == "complete" and columns < rows):
         raise TypeError(
@@ -381,7 +383,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     if not compute_uv:
         return svdvals(a)
-    if full_matrices and a.shape[-1] != a.shape[-2]:
+    if full_matrices and len(set(a.shape[-2:])) > 1:
         raise TypeError(
             "np.linalg.svd with full_matrices=True is not supported on Tensors, the additional "
             "vectors have no gradient: use full_matrices=False."
@@ -422,6 +424,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 def _vector_norm(x: Any, p: Any, axis: int, keepdims: bool) -> Any:
+    if isinstance(p, str):
+        raise ValueError(f"norm of vectors takes a number as ord=, but came as {p!r}.")
     if p == 2:
         return norm_rule(x, axis, true_or_false(keepdims))
     if p in (inf, -inf):

@@ -349,7 +349,7 @@ def _erf(x: Any) -> Any:
         import math
 
         erf = np.vectorize(math.erf, otypes=[float])
-    return erf(x).astype(np.result_type(x, np.float16))
+    return erf(np.float64(x)).astype(np.result_type(x, np.float16))
 
 
 erf = rule(
@@ -379,6 +379,7 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
     >>> leaky_relu(np.array([-1.0, 2.0]), slope=0.1)
     array([-0.1,  2. ])
     """
+    x = array_like(x)
     return np.where(x > 0, x, slope * x)
 
 
@@ -388,6 +389,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     >>> gelu(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.8413])
     """
+    x = array_like(x)
     if approximate == "tanh":
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / PI) * (x + 0.044715 * x**3)))
     if approximate != "none":

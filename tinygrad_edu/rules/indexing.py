@@ -178,7 +178,7 @@ def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tup
     without axes of size 1 that the value has more than its place."""
     index = _plain(parts)
     surplus = value.ndim and value.ndim - np.ndim(x._data[index])
-    if surplus > 0:
+    if surplus > 0 and set(value.shape[:surplus]) == {1}:
         value = value.reshape(value.shape[surplus:])
     constant = not getattr(value, "requires_grad", False)
     if constant or all(not hasattr(part, "dtype") or part.dtype == bool for part in index):

@@ -157,6 +157,11 @@ def average(
         scale = np.full(result.shape, count(x, axis), result.dtype)
     else:
         weights = array_like(weights)
+        if weights.shape != x.shape and axis is None:
+            raise TypeError(
+                f"average needs axis= where the weights, of shape {weights.shape}, have not the shape "
+                f"of the numbers, {x.shape}."
+            )
         if weights.shape != x.shape:  # one weight for each place along the axis
             axes = positive_axes(axis, x.ndim)
             weights = weights.reshape([x.shape[i] if i in axes else 1 for i in range(x.ndim)])

@@ -142,7 +142,8 @@ attribute("mT", matrix_transpose)
 @means(np.swapaxes, method="swapaxes")
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     axes = list(range(x.ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    first, second = positive_axes((axis1, axis2), x.ndim)
+    axes[first], axes[second] = second, first
     return _transpose(x, tuple(axes))
 
 
@@ -519,6 +520,8 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if prepend is not None or append is not None:
         ends = [x if part is x else _end(part, x, axis) for part in (prepend, x, append)]
         x = concatenate([part for part in ends if part is not None], axis)
+    if n < 0:
+        raise ValueError(f"diff takes differences n times, so n is not negative, but came as {n}.")
     for _ in range(n):
         later, earlier = along(axis, x.ndim, slice(1, None)), along(axis, x.ndim, slice(None, -1))
         step = np.not_equal if x.dtype == bool else np.subtract
@@ -628,6 +631,11 @@ def interp(
     if period is not None:
         raise TypeError("np.interp with period= is not supported on Tensors: use x % period.")
     x, xp, fp = array_like(x), array_like(xp), array_like(fp)
+    if xp.shape != fp.shape or xp.ndim != 1 or not xp.size:
+        raise ValueError(
+            f"interp needs as many values fp as places xp, but the shapes are {fp.shape} and {xp.shape}."
+        )
+    fp = fp if fp.dtype.kind == "f" else fp.astype(np.float64)
     left, right = (fp[0] if left is None else left), (fp[-1] if right is None else right)
     y = broadcast_to(fp[0], x.shape)
     if xp.size > 1:
