@@ -313,11 +313,12 @@ class Tensor:
         operation = FUNCTIONS.get(function)
         if operation is None:
             raise missing_rule(function)
-        if kwargs or len(args) > 1:
-            in_order, names = signatures(operation, function)
-            if len(args) > in_order or names.keys() & kwargs.keys():
-                args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
-                kwargs = {names.get(key, key): value for key, value in kwargs.items()}
+        if not kwargs and len(args) == 1:
+            return operation(*args)
+        in_order, names = signatures(operation, function)
+        if len(args) > in_order or names.keys() & kwargs.keys():
+            args, kwargs = (), {**dict(zip(parameters(function), args)), **kwargs}
+            kwargs = {names.get(key, key): value for key, value in kwargs.items()}
         return called(operation, function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
