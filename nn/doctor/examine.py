@@ -48,7 +48,7 @@ from nn.doctor.report import (
     Verdict,
 )
 from nn.doctor.sandbox import Event, Failure, TooLong
-from nn.doctor.subject import Run, Subject, batch_of
+from nn.doctor.subject import Run, Subject, batch_of, proportional
 from nn.doctor.twin import Factor, Twin
 
 ENOUGH = 1e-6  # a larger relative error is wrong
@@ -317,6 +317,7 @@ class Examination:
 
     def compare(self, trial: Trial) -> None:
         """Verdicts for the gradients of the parameters, without looking for causes."""
+        trial.common = None
         if trial.failure:
             return
         verdicts: dict[str, Verdict] = {}
@@ -776,6 +777,8 @@ class Examination:
                     pass
             observed[name] = given
         traced = pair_up([r.events for r in trial.runs])
+        if is_minus(traced, inner[f"dZ{twin.depth}"]):
+            traced = [(negative(a), negative(b)) for a, b in traced]
         return explain(
             twin,
             trial.experiment.probes,
@@ -1031,6 +1034,23 @@ def scaled(truth: Truth, by: Factor, trial: Trial, i: int) -> Truth:
     return replace(truth, loss=c * truth.loss, gradients=gradients)
 
 
+def is_minus(traced: Sequence[tuple[Event, Event]], right: Pair) -> bool:
+    """Whether the code has minus the error, Y - A, and adds what it makes of it: its first dZ."""
+    found = [
+        float(np.ravel(a.value) @ np.ravel(right[0]))
+        for a, b in traced
+        if all(
+            e.value.shape == r.shape and e.value.dtype.kind == "f" and proportional(e.value, r)
+            for e, r in zip((a, b), right)
+        )
+    ]
+    return bool(found) and max(found) < 0
+
+
+def negative(e: Event) -> Event:
+    return e._replace(value=-e.value) if e.value.dtype.kind == "f" else e
+
+
 def gives(twin: Twin, trial: Trial) -> bool:
     """Whether the twin's output, or its last Z, is the output of the learner's forward pass."""
     for i, (probe, run) in enumerate(zip(trial.experiment.probes, trial.runs)):
@@ -1191,9 +1211,14 @@ def shifted(key: str, shift: int) -> str:
 
 
 def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
-    """The first assignment of this array, of a variable with a fitting name if there is one."""
+    """The first assignment of this array, of a variable with a fitting name if there is one.
+
+    Failing that, of a multiple of it: -dW where a step adds, m * dZ where only dW is divided by m.
+    """
     value = np.asarray(value)
-    found = [e for e in events if e.value.shape == value.shape and close(e.value, value, 1e-12)]
+    alike = [e for e in events if e.value.shape == value.shape]
+    found = [e for e in alike if close(e.value, value, 1e-12)]
+    found = found or [e for e in alike if value.size > 1 and proportional(e.value, value)]
     if not found:
         return None
     fitting = [e for e in found if fits_name(e.name, name)]
@@ -1203,7 +1228,7 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     best = (own or fitting or exact or named or found)[0]
     at = next(i for i, e in enumerate(events) if e is best)
     before = events[at - 1] if at else best
-    same = before.value.shape == value.shape and close(before.value, value, 1e-12)
+    same = before.value.shape == value.shape and close(before.value, best.value, 1e-12)
     return before if before.name == "return" and same else best  # made in the function called
 
 
@@ -1381,7 +1406,7 @@ def simple_cause(
             name,
             kind,
             f"{name} is {f} times the true gradient, unlike the other gradients",
-            fix=f"divide {name} by {f}",
+            fix=f"change the sign of {name}" if f == Factor(-1.0) else f"divide {name} by {f}",
             proof=proof,
         )
     for other, truth in trial.truths[0].gradients.items():

@@ -1053,7 +1053,7 @@ def runs_forward(holder: Any, forward: str, X: Any) -> bool:
 
 def is_activation(name: str) -> bool:
     return bool(ACTIVATION.search(name)) and not re.search(
-        r"linear_activation|linear_(for|back)|model|affine|loss|cost", name
+        r"linear_activation|linear_(for|back)|linear_?reg|model|affine|loss|cost", name
     )
 
 

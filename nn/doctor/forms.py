@@ -351,6 +351,8 @@ class Local(Subject):
         if dout is not None and differs(dout, self.dout):
             run.changed.append("dout, the gradient that backward receives,")
         self.take(run, result, layer, before)
+        if run.updates:
+            run.events = run.events + updates_seen(run.events, before, RATE)
         return run
 
     def take(self, run: Run, result: Any, layer: Any, before: dict[str, Any]) -> None:

@@ -21,7 +21,15 @@ import numpy as np
 from nn.doctor.load import Missing, is_constant
 from nn.doctor.naming import TREES, flatten, role_of
 from nn.doctor.sandbox import Tracer, attempt
-from nn.doctor.subject import Run, Subject, batch_of, gradients_of_changes, is_arraylike, loss_in
+from nn.doctor.subject import (
+    Run,
+    Subject,
+    batch_of,
+    gradients_of_changes,
+    is_arraylike,
+    loss_in,
+    updates_seen,
+)
 from tinygrad_edu import Tensor
 
 Function = ast.FunctionDef | None
@@ -303,6 +311,7 @@ class TrainingStep(Subject):
         before = {k: np.asarray(v) for k, v in values.items()}
         new = {k: v for k, v in new.items() if k in before}
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
+        run.events = run.events + updates_seen(run.events, before, self.learning_rate)
         return run
 
 

@@ -393,10 +393,9 @@ class ObjectSubject(Subject):
         own = parameters_in(roles["params"], gradients=True)
         for path, value in own.items():
             name = parameter_meant(path, list(self.values_now(before)))
-            base = path.rpartition(".")[0]
             if name is None or path in before:
                 continue
-            same = [k for k in before if k.rpartition(".")[0] == base]
+            same = [k for k in before if owner(k) == owner(path)]
             if name not in same and same:
                 name = parameter_meant(path, same) or name
             key = f"d{name}"
@@ -407,6 +406,11 @@ class ObjectSubject(Subject):
             if path not in self.params:
                 run.updates = False
                 run.gradients[key] = value
+
+
+def owner(path: str) -> str:
+    """What holds the array at a path: layers[0] of layers[0].W and of layers[0]['W']."""
+    return re.sub(r"(\.\w+|\[[^\]]*\]|^\w+)$", "", path)
 
 
 def results_of(holder: Any, forward: str | None, X: Any) -> set[str]:
@@ -436,11 +440,21 @@ def one_hot(labels: Any, shape: tuple[int, ...]) -> Any:
 
 
 def proportional(a: Any, b: Any) -> bool:
-    """Whether two arrays differ by a factor only."""
+    """Whether two arrays differ by a factor only, up to the rounding of a small step."""
     a, b = np.ravel(np.asarray(a, float)), np.ravel(np.asarray(b, float))
     if a.shape != b.shape or not np.any(b):
         return False
-    return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-9 * np.abs(a).max())
+    return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-8 * np.abs(a).max())
+
+
+def is_named(e: Event, name: str) -> bool:
+    """Whether the variable is called the gradient of this parameter."""
+    return plain(e.name) != plain(name) and parameter_meant(e.name, [name]) is not None
+
+
+def same_up_to_rounding(a: Any, b: Any) -> bool:
+    """Also that of a small step, from which one of them was read."""
+    return np.shape(a) == np.shape(b) and bool(np.abs(a - b).max() <= 1e-7 * np.abs(b).max())
 
 
 def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) -> list[Event]:
@@ -451,7 +465,11 @@ def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) ->
         if name is not None and plain(e.name) == plain(name):
             old = before[name]
             if np.shape(old) == e.value.shape and differs(old, e.value):
-                found.append(e._replace(name=f"d{name}", value=(old - e.value) / rate))
+                gradient = (old - e.value) / rate
+                if not any(
+                    is_named(x, name) and same_up_to_rounding(x.value, gradient) for x in events
+                ):
+                    found.append(e._replace(name=f"d{name}", value=gradient))
     return found
 
 

@@ -1,0 +1,1091 @@
+"""Small complete programs in the idioms of public code, each right, with mistakes to plant in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = {  # what a mistake of this sort may be called
+    "transpose": "transpos*|W not transposed|operand*|another operation",
+    "scale": "missing 1/*|1/* twice|1/* too many|*factor*|something too many|a divisor missing|divided*"
+    "|size*|mean for sum|learning rate*",
+    "sign": "*sign*",
+    "slope": "derivative*|a factor missing|*slope*|another activation|mask*|another comparison"
+    "|another function|dA for dZ",
+    "axis": "wrong axis|axis*|sum*|squeezed|not summed|keepdims*|another number|mean for sum|1/m twice",
+    "value": "another*|operand*|*cache*|wrong key|swapped|upstream*|dA for dZ|derivative at*",
+    "regularisation": "regularisation*|a term missing|factor*",
+    "branch": "*missing*",
+}
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake: its sort, the right text and the wrong one."""
+
+    sort: str
+    right: str
+    wrong: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """A file as people publish it."""
+
+    name: str
+    source: str
+    bugs: tuple[Bug, ...]
+
+
+PROGRAMS: list[Program] = []
+
+
+def program(name: str, source: str, *bugs: tuple[str, str, str]) -> None:
+    PROGRAMS.append(Program(name, source.lstrip(), tuple(Bug(*b) for b in bugs)))
+
+
+program(
+    "a class whose train() takes one column vector at a time",
+    """
+import numpy as np
+
+class NeuralNetwork:
+    def __init__(self, sizes, learning_rate=0.1):
+        self.learning_rate = learning_rate
+        self.weights = [np.random.randn(b, a) for a, b in zip(sizes[:-1], sizes[1:])]
+        self.biases = [np.random.randn(b, 1) for b in sizes[1:]]
+
+    def sigmoid(self, z):
+        return 1.0 / (1.0 + np.exp(-z))
+
+    def feedforward(self, x):
+        for w, b in zip(self.weights, self.biases):
+            x = self.sigmoid(w @ x + b)
+        return x
+
+    def train(self, x, y):
+        activations = [x]
+        for w, b in zip(self.weights, self.biases):
+            activations.append(self.sigmoid(w @ activations[-1] + b))
+        error = activations[-1] - y
+        for i in reversed(range(len(self.weights))):
+            a = activations[i + 1]
+            delta = error * a * (1 - a)
+            error = self.weights[i].T @ delta
+            self.weights[i] -= self.learning_rate * delta @ activations[i].T
+            self.biases[i] -= self.learning_rate * delta
+""",
+    ("slope", "delta = error * a * (1 - a)", "delta = error * a"),
+    ("value", "delta @ activations[i].T", "delta @ activations[0].T"),
+    ("sign", "self.biases[i] -= self", "self.biases[i] += self"),
+)
+
+program(
+    "a script with sigmoid(x, deriv=True) and its loop at the top level",
+    """
+import numpy as np
+
+def nonlin(x, deriv=False):
+    if deriv:
+        return x * (1 - x)
+    return 1 / (1 + np.exp(-x))
+
+X = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+y = np.array([[0], [1], [1], [0]])
+np.random.seed(1)
+syn0 = 2 * np.random.random((3, 4)) - 1
+syn1 = 2 * np.random.random((4, 1)) - 1
+
+for i in range(60000):
+    l0 = X
+    l1 = nonlin(np.dot(l0, syn0))
+    l2 = nonlin(np.dot(l1, syn1))
+    l2_error = y - l2
+    if i % 10000 == 0:
+        print("Error:", np.mean(np.abs(l2_error)))
+    l2_delta = l2_error * nonlin(l2, deriv=True)
+    l1_error = l2_delta.dot(syn1.T)
+    l1_delta = l1_error * nonlin(l1, deriv=True)
+    syn1 += l1.T.dot(l2_delta)
+    syn0 += l0.T.dot(l1_delta)
+""",
+    ("slope", "l1_delta = l1_error * nonlin(l1, deriv=True)", "l1_delta = l1_error"),
+    ("value", "l1_error * nonlin(l1, deriv=True)", "l1_error * nonlin(l2, deriv=True)"),
+    ("sign", "syn0 += l0", "syn0 -= l0"),
+)
+
+program(
+    "a script in rows with relu and squared error",
+    """
+import numpy as np
+
+N, D_in, H, D_out = 64, 10, 20, 3
+x = np.random.randn(N, D_in)
+y = np.random.randn(N, D_out)
+w1 = np.random.randn(D_in, H)
+w2 = np.random.randn(H, D_out)
+learning_rate = 1e-6
+for t in range(500):
+    h = x.dot(w1)
+    h_relu = np.maximum(h, 0)
+    y_pred = h_relu.dot(w2)
+    loss = np.square(y_pred - y).sum()
+    grad_y_pred = 2.0 * (y_pred - y)
+    grad_w2 = h_relu.T.dot(grad_y_pred)
+    grad_h_relu = grad_y_pred.dot(w2.T)
+    grad_h = grad_h_relu.copy()
+    grad_h[h < 0] = 0
+    grad_w1 = x.T.dot(grad_h)
+    w1 -= learning_rate * grad_w1
+    w2 -= learning_rate * grad_w2
+""",
+    ("value", "grad_w2 = h_relu.T.dot", "grad_w2 = h.T.dot"),
+    ("slope", "grad_h[h < 0] = 0", "grad_h[h > 0] = 0"),
+    ("scale", "grad_w1 = x.T.dot(grad_h)", "grad_w1 = x.T.dot(grad_h) / N"),
+)
+
+program(
+    "build_model with a dictionary, tanh, softmax and weight decay",
+    """
+import numpy as np
+
+num_examples, nn_input_dim, nn_output_dim = 200, 2, 2
+reg_lambda, epsilon = 0.01, 0.01
+
+def calculate_loss(model, X, y):
+    W1, b1, W2, b2 = model["W1"], model["b1"], model["W2"], model["b2"]
+    a1 = np.tanh(X.dot(W1) + b1)
+    z2 = a1.dot(W2) + b2
+    exp_scores = np.exp(z2)
+    probs = exp_scores / np.sum(exp_scores, axis=1, keepdims=True)
+    data_loss = np.sum(-np.log(probs[range(len(X)), y]))
+    data_loss += reg_lambda / 2 * (np.sum(np.square(W1)) + np.sum(np.square(W2)))
+    return data_loss
+
+def backward(model, X, y):
+    W1, b1, W2, b2 = model["W1"], model["b1"], model["W2"], model["b2"]
+    a1 = np.tanh(X.dot(W1) + b1)
+    z2 = a1.dot(W2) + b2
+    exp_scores = np.exp(z2)
+    probs = exp_scores / np.sum(exp_scores, axis=1, keepdims=True)
+    delta3 = probs
+    delta3[range(len(X)), y] -= 1
+    dW2 = (a1.T).dot(delta3)
+    db2 = np.sum(delta3, axis=0, keepdims=True)
+    delta2 = delta3.dot(W2.T) * (1 - np.power(a1, 2))
+    dW1 = np.dot(X.T, delta2)
+    db1 = np.sum(delta2, axis=0)
+    dW2 += reg_lambda * W2
+    dW1 += reg_lambda * W1
+    return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+
+def build_model(X, y, nn_hdim, num_passes=20000):
+    model = {"W1": np.random.randn(nn_input_dim, nn_hdim), "b1": np.zeros((1, nn_hdim)),
+             "W2": np.random.randn(nn_hdim, nn_output_dim), "b2": np.zeros((1, nn_output_dim))}
+    for i in range(num_passes):
+        grads = backward(model, X, y)
+        for k in model:
+            model[k] -= epsilon * grads[k]
+    return model
+""",
+    ("slope", "(1 - np.power(a1, 2))", "(1 - a1)"),
+    ("regularisation", "    dW1 += reg_lambda * W1\n", ""),
+    ("axis", "db2 = np.sum(delta3, axis=0, keepdims=True)", "db2 = np.sum(delta3)"),
+)
+
+program(
+    "softmax loss in rows with an analytic gradient",
+    """
+import numpy as np
+
+def softmax_loss_vectorized(W, X, y, reg):
+    num_train = X.shape[0]
+    scores = X.dot(W)
+    scores -= np.max(scores, axis=1, keepdims=True)
+    probs = np.exp(scores) / np.sum(np.exp(scores), axis=1, keepdims=True)
+    loss = -np.sum(np.log(probs[range(num_train), y])) / num_train
+    loss += reg * np.sum(W * W)
+    dscores = probs.copy()
+    dscores[range(num_train), y] -= 1
+    dW = X.T.dot(dscores) / num_train
+    dW += 2 * reg * W
+    return loss, dW
+""",
+    ("scale", "dW = X.T.dot(dscores) / num_train", "dW = X.T.dot(dscores)"),
+    ("regularisation", "dW += 2 * reg * W", "dW += reg * W"),
+)
+
+program(
+    "layers with backward(output_error, learning_rate) and a network that fits",
+    """
+import numpy as np
+
+class FCLayer:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.rand(input_size, output_size) - 0.5
+        self.bias = np.random.rand(1, output_size) - 0.5
+
+    def forward_propagation(self, input_data):
+        self.input = input_data
+        self.output = np.dot(self.input, self.weights) + self.bias
+        return self.output
+
+    def backward_propagation(self, output_error, learning_rate):
+        input_error = np.dot(output_error, self.weights.T)
+        weights_error = np.dot(self.input.T, output_error)
+        self.weights -= learning_rate * weights_error
+        self.bias -= learning_rate * output_error.sum(axis=0, keepdims=True)
+        return input_error
+
+class ActivationLayer:
+    def __init__(self, activation, activation_prime):
+        self.activation = activation
+        self.activation_prime = activation_prime
+
+    def forward_propagation(self, input_data):
+        self.input = input_data
+        self.output = self.activation(self.input)
+        return self.output
+
+    def backward_propagation(self, output_error, learning_rate):
+        return self.activation_prime(self.input) * output_error
+
+def tanh(x):
+    return np.tanh(x)
+
+def tanh_prime(x):
+    return 1 - np.tanh(x) ** 2
+
+def mse(y_true, y_pred):
+    return np.mean(np.power(y_true - y_pred, 2))
+
+def mse_prime(y_true, y_pred):
+    return 2 * (y_pred - y_true) / y_true.size
+
+class Network:
+    def __init__(self):
+        self.layers = []
+
+    def add(self, layer):
+        self.layers.append(layer)
+
+    def fit(self, x_train, y_train, epochs, learning_rate):
+        for i in range(epochs):
+            for j in range(len(x_train)):
+                output = x_train[j]
+                for layer in self.layers:
+                    output = layer.forward_propagation(output)
+                error = mse_prime(y_train[j], output)
+                for layer in reversed(self.layers):
+                    error = layer.backward_propagation(error, learning_rate)
+""",
+    ("sign", "self.bias -= learning_rate", "self.bias += learning_rate"),
+    ("slope", "return 1 - np.tanh(x) ** 2", "return 1 - np.tanh(x)"),
+    ("value", "np.dot(self.input.T, output_error)", "np.dot(self.output.T, output_error)"),
+)
+
+program(
+    "a recurrent network's loss function over global weights",
+    """
+import numpy as np
+
+hidden_size, vocab_size = 5, 4
+Wxh = np.random.randn(hidden_size, vocab_size) * 0.5
+Whh = np.random.randn(hidden_size, hidden_size) * 0.5
+Why = np.random.randn(vocab_size, hidden_size) * 0.5
+bh = np.zeros((hidden_size, 1))
+by = np.zeros((vocab_size, 1))
+
+def loss_fun(inputs, targets, hprev):
+    xs, hs, ps = {}, {}, {}
+    hs[-1] = np.copy(hprev)
+    loss = 0
+    for t in range(len(inputs)):
+        xs[t] = np.zeros((vocab_size, 1))
+        xs[t][inputs[t]] = 1
+        hs[t] = np.tanh(np.dot(Wxh, xs[t]) + np.dot(Whh, hs[t - 1]) + bh)
+        y = np.dot(Why, hs[t]) + by
+        ps[t] = np.exp(y) / np.sum(np.exp(y))
+        loss += -np.log(ps[t][targets[t], 0])
+    dWxh, dWhh, dWhy = np.zeros_like(Wxh), np.zeros_like(Whh), np.zeros_like(Why)
+    dbh, dby = np.zeros_like(bh), np.zeros_like(by)
+    dhnext = np.zeros_like(hs[0])
+    for t in reversed(range(len(inputs))):
+        dy = np.copy(ps[t])
+        dy[targets[t]] -= 1
+        dWhy += np.dot(dy, hs[t].T)
+        dby += dy
+        dh = np.dot(Why.T, dy) + dhnext
+        dhraw = (1 - hs[t] * hs[t]) * dh
+        dbh += dhraw
+        dWxh += np.dot(dhraw, xs[t].T)
+        dWhh += np.dot(dhraw, hs[t - 1].T)
+        dhnext = np.dot(Whh.T, dhraw)
+    return loss, dWxh, dWhh, dWhy, dbh, dby, hs[len(inputs) - 1]
+""",
+    ("branch", "dh = np.dot(Why.T, dy) + dhnext", "dh = np.dot(Why.T, dy)"),
+    ("value", "np.dot(dhraw, hs[t - 1].T)", "np.dot(dhraw, hs[t].T)"),
+    ("transpose", "np.dot(Whh.T, dhraw)", "np.dot(Whh, dhraw)"),
+)
+
+program(
+    "a flattened vector of parameters, bias column included",
+    """
+import numpy as np
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def nn_cost_function(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_):
+    Theta1 = nn_params[:hidden_layer_size * (input_layer_size + 1)].reshape(hidden_layer_size, input_layer_size + 1)
+    Theta2 = nn_params[hidden_layer_size * (input_layer_size + 1):].reshape(num_labels, hidden_layer_size + 1)
+    m = X.shape[0]
+    a1 = np.concatenate([np.ones((m, 1)), X], axis=1)
+    z2 = a1.dot(Theta1.T)
+    a2 = np.concatenate([np.ones((m, 1)), sigmoid(z2)], axis=1)
+    a3 = sigmoid(a2.dot(Theta2.T))
+    Y = np.eye(num_labels)[y]
+    J = -np.sum(Y * np.log(a3) + (1 - Y) * np.log(1 - a3)) / m
+    J += lambda_ / (2 * m) * (np.sum(Theta1[:, 1:] ** 2) + np.sum(Theta2[:, 1:] ** 2))
+    delta3 = a3 - Y
+    delta2 = delta3.dot(Theta2)[:, 1:] * sigmoid(z2) * (1 - sigmoid(z2))
+    Theta1_grad = delta2.T.dot(a1) / m
+    Theta2_grad = delta3.T.dot(a2) / m
+    Theta1_grad[:, 1:] += lambda_ / m * Theta1[:, 1:]
+    Theta2_grad[:, 1:] += lambda_ / m * Theta2[:, 1:]
+    return J, np.concatenate([Theta1_grad.ravel(), Theta2_grad.ravel()])
+""",
+    ("slope", "sigmoid(z2) * (1 - sigmoid(z2))", "sigmoid(z2)"),
+    ("scale", "Theta1_grad = delta2.T.dot(a1) / m", "Theta1_grad = delta2.T.dot(a1)"),
+)
+
+program(
+    "float32 throughout",
+    """
+import numpy as np
+
+def init_params(n_x, n_h, n_y):
+    return {"W1": np.random.randn(n_h, n_x).astype(np.float32), "b1": np.zeros((n_h, 1), np.float32),
+            "W2": np.random.randn(n_y, n_h).astype(np.float32), "b2": np.zeros((n_y, 1), np.float32)}
+
+def forward_prop(X, params):
+    X = X.astype(np.float32)
+    Z1 = params["W1"] @ X + params["b1"]
+    A1 = np.tanh(Z1)
+    Z2 = params["W2"] @ A1 + params["b2"]
+    A2 = 1 / (1 + np.exp(-Z2))
+    return A2, {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
+
+def compute_cost(A2, Y):
+    return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+
+def back_prop(X, Y, params, cache):
+    m = np.float32(X.shape[1])
+    dZ2 = (cache["A2"] - Y).astype(np.float32)
+    dW2 = dZ2 @ cache["A1"].T / m
+    db2 = dZ2.sum(axis=1, keepdims=True) / m
+    dZ1 = params["W2"].T @ dZ2 * (1 - cache["A1"] ** 2)
+    dW1 = dZ1 @ X.T.astype(np.float32) / m
+    db1 = dZ1.sum(axis=1, keepdims=True) / m
+    return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
+""",
+    ("scale", 'dW2 = dZ2 @ cache["A1"].T / m', 'dW2 = dZ2 @ cache["A1"].T'),
+    ("slope", '(1 - cache["A1"] ** 2)', '(1 - cache["Z1"] ** 2)'),
+    ("axis", "db1 = dZ1.sum(axis=1, keepdims=True) / m", "db1 = dZ1.sum() / m"),
+)
+
+program(
+    "modules in PyTorch's manner",
+    """
+import numpy as np
+
+class Module:
+    def __call__(self, *args):
+        return self.forward(*args)
+
+class Linear(Module):
+    def __init__(self, in_features, out_features):
+        self.weight = np.random.randn(out_features, in_features) * 0.1
+        self.bias = np.zeros(out_features)
+        self.weight_grad = np.zeros_like(self.weight)
+        self.bias_grad = np.zeros_like(self.bias)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight.T + self.bias
+
+    def backward(self, grad_output):
+        self.weight_grad = grad_output.T @ self.x
+        self.bias_grad = grad_output.sum(axis=0)
+        return grad_output @ self.weight
+
+class ReLU(Module):
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+
+    def backward(self, grad_output):
+        return grad_output * self.mask
+
+class Sigmoid(Module):
+    def forward(self, x):
+        self.out = 1 / (1 + np.exp(-x))
+        return self.out
+
+    def backward(self, grad_output):
+        return grad_output * self.out * (1 - self.out)
+
+class MSELoss(Module):
+    def forward(self, pred, target):
+        self.diff = pred - target
+        return np.mean(self.diff ** 2)
+
+    def backward(self):
+        return 2 * self.diff / self.diff.size
+
+class Sequential(Module):
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def backward(self, grad):
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+        return grad
+""",
+    ("transpose", "return grad_output @ self.weight", "return grad_output @ self.weight.T"),
+    ("slope", "return grad_output * self.out * (1 - self.out)", "return grad_output * self.out"),
+    ("axis", "self.bias_grad = grad_output.sum(axis=0)", "self.bias_grad = grad_output.sum()"),
+    ("slope", "return grad_output * self.mask", "return grad_output * ~self.mask"),
+)
+
+program(
+    "a class with momentum in its update",
+    """
+import numpy as np
+
+class MLP:
+    def __init__(self, n_in, n_hidden, n_out):
+        rng = np.random.default_rng(0)
+        self.W1 = rng.normal(size=(n_in, n_hidden))
+        self.b1 = np.zeros((1, n_hidden))
+        self.W2 = rng.normal(size=(n_hidden, n_out))
+        self.b2 = np.zeros((1, n_out))
+        self.velocity = {k: 0.0 for k in ("W1", "b1", "W2", "b2")}
+
+    def forward(self, X):
+        self.X = X
+        self.hidden = 1 / (1 + np.exp(-(X @ self.W1 + self.b1)))
+        scores = self.hidden @ self.W2 + self.b2
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        self.probs = e / e.sum(axis=1, keepdims=True)
+        return self.probs
+
+    def loss(self, probs, y):
+        return -np.mean(np.log(probs[np.arange(len(y)), y]))
+
+    def backward(self, y):
+        n = len(y)
+        d_scores = self.probs.copy()
+        d_scores[np.arange(n), y] -= 1
+        d_scores /= n
+        d_hidden = d_scores @ self.W2.T
+        d_pre = d_hidden * self.hidden * (1 - self.hidden)
+        self.grads = {"W2": self.hidden.T @ d_scores, "b2": d_scores.sum(axis=0, keepdims=True),
+                      "W1": self.X.T @ d_pre, "b1": d_pre.sum(axis=0, keepdims=True)}
+        return self.grads
+
+    def step(self, lr=0.1, momentum=0.9):
+        for k, g in self.grads.items():
+            self.velocity[k] = momentum * self.velocity[k] - lr * g
+            setattr(self, k, getattr(self, k) + self.velocity[k])
+""",
+    (
+        "slope",
+        "d_pre = d_hidden * self.hidden * (1 - self.hidden)",
+        "d_pre = d_hidden * (1 - self.hidden)",
+    ),
+    ("value", '"W1": self.X.T @ d_pre', '"W1": self.X.T @ d_hidden'),
+    ("axis", '"b1": d_pre.sum(axis=0, keepdims=True)', '"b1": d_pre.sum(keepdims=True)'),
+)
+
+program(
+    "logistic regression that fits in a loop",
+    """
+import numpy as np
+
+class LogisticRegression:
+    def __init__(self, lr=0.001, n_iters=1000):
+        self.lr = lr
+        self.n_iters = n_iters
+
+    def fit(self, X, y):
+        n_samples, n_features = X.shape
+        self.weights = np.zeros(n_features)
+        self.bias = 0
+        for _ in range(self.n_iters):
+            linear_pred = np.dot(X, self.weights) + self.bias
+            predictions = 1 / (1 + np.exp(-linear_pred))
+            dw = (1 / n_samples) * np.dot(X.T, (predictions - y))
+            db = (1 / n_samples) * np.sum(predictions - y)
+            self.weights = self.weights - self.lr * dw
+            self.bias = self.bias - self.lr * db
+
+    def predict(self, X):
+        return 1 / (1 + np.exp(-(np.dot(X, self.weights) + self.bias))) > 0.5
+""",
+    ("scale", "dw = (1 / n_samples) * np.dot", "dw = np.dot"),
+    ("sign", "self.bias - self.lr * db", "self.bias + self.lr * db"),
+)
+
+program(
+    "linear regression as functions of x, y, w, b with lambda",
+    """
+import numpy as np
+
+def compute_cost_linear_reg(X, y, w, b, lambda_=1):
+    m = X.shape[0]
+    err = X @ w + b - y
+    return np.sum(err ** 2) / (2 * m) + lambda_ / (2 * m) * np.sum(w ** 2)
+
+def compute_gradient_linear_reg(X, y, w, b, lambda_=1):
+    m, n = X.shape
+    dj_dw = np.zeros(n)
+    dj_db = 0.0
+    for i in range(m):
+        err = np.dot(X[i], w) + b - y[i]
+        for j in range(n):
+            dj_dw[j] = dj_dw[j] + err * X[i, j]
+        dj_db = dj_db + err
+    dj_dw = dj_dw / m + lambda_ / m * w
+    dj_db = dj_db / m
+    return dj_db, dj_dw
+""",
+    ("scale", "dj_db = dj_db / m", "dj_db = dj_db"),
+    ("regularisation", "dj_dw = dj_dw / m + lambda_ / m * w", "dj_dw = dj_dw / m"),
+)
+
+program(
+    "an autoencoder that reconstructs its input",
+    """
+import numpy as np
+
+class Autoencoder:
+    def __init__(self, n_in=6, n_code=3):
+        self.We = np.random.randn(n_in, n_code) * 0.3
+        self.be = np.zeros(n_code)
+        self.Wd = np.random.randn(n_code, n_in) * 0.3
+        self.bd = np.zeros(n_in)
+
+    def forward(self, x):
+        self.x = x
+        self.code = np.tanh(x @ self.We + self.be)
+        self.recon = self.code @ self.Wd + self.bd
+        return self.recon
+
+    def loss(self, recon, x):
+        return 0.5 * np.mean(np.sum((recon - x) ** 2, axis=1))
+
+    def backward(self, recon, x):
+        n = x.shape[0]
+        d_recon = (recon - x) / n
+        self.dWd = self.code.T @ d_recon
+        self.dbd = d_recon.sum(0)
+        d_code = (d_recon @ self.Wd.T) * (1 - self.code ** 2)
+        self.dWe = self.x.T @ d_code
+        self.dbe = d_code.sum(0)
+""",
+    ("slope", "(d_recon @ self.Wd.T) * (1 - self.code ** 2)", "(d_recon @ self.Wd.T)"),
+    ("transpose", "self.dWd = self.code.T @ d_recon", "self.dWd = (self.code.T @ d_recon).T"),
+    ("axis", "self.dbe = d_code.sum(0)", "self.dbe = d_code.sum(1)"),
+)
+
+program(
+    "three layers, camelCase, a list of caches",
+    """
+import numpy as np
+
+def initWeights(dims):
+    return {f"W{i}": np.random.randn(dims[i], dims[i - 1]) for i in range(1, len(dims))} | {
+        f"b{i}": np.zeros((dims[i], 1)) for i in range(1, len(dims))}
+
+def forwardProp(X, params):
+    caches, A = [], X
+    L = len(params) // 2
+    for l in range(1, L + 1):
+        Z = params[f"W{l}"].dot(A) + params[f"b{l}"]
+        caches.append((A, Z))
+        A = np.tanh(Z) if l < L else Z
+    return A, caches
+
+def costFunction(A, Y):
+    return np.sum((A - Y) ** 2) / (2 * Y.shape[1])
+
+def backProp(params, caches, AL, Y):
+    grads = {}
+    m = Y.shape[1]
+    L = len(caches)
+    dZ = (AL - Y) / m
+    for l in range(L, 0, -1):
+        A_prev, Z = caches[l - 1]
+        grads[f"dW{l}"] = dZ.dot(A_prev.T)
+        grads[f"db{l}"] = dZ.sum(axis=1, keepdims=True)
+        if l > 1:
+            dA = params[f"W{l}"].T.dot(dZ)
+            dZ = dA * (1 - np.tanh(caches[l - 2][1]) ** 2)
+    return grads
+""",
+    ("value", "(1 - np.tanh(caches[l - 2][1]) ** 2)", "(1 - np.tanh(caches[l - 2][0]) ** 2)"),
+    ("axis", "dZ.sum(axis=1, keepdims=True)", "dZ.sum(keepdims=True)"),
+    ("value", 'params[f"W{l}"].T.dot(dZ)', 'params[f"W{L}"].T.dot(dZ)'),
+)
+
+program(
+    "softmax regression in columns with one-hot labels",
+    """
+import numpy as np
+
+class SoftmaxRegression:
+    def __init__(self, n_features, n_classes):
+        self.W = np.random.randn(n_classes, n_features) * 0.1
+        self.b = np.zeros((n_classes, 1))
+
+    def forward(self, X):
+        Z = self.W @ X + self.b
+        E = np.exp(Z - np.max(Z, axis=0))
+        return E / np.sum(E, axis=0)
+
+    def cost(self, A, Y):
+        return -np.sum(Y * np.log(A)) / Y.shape[1]
+
+    def gradients(self, X, A, Y):
+        m = Y.shape[1]
+        dZ = A - Y
+        dW = dZ @ X.T / m
+        db = np.sum(dZ, axis=1, keepdims=True) / m
+        return dW, db
+""",
+    (
+        "axis",
+        "db = np.sum(dZ, axis=1, keepdims=True) / m",
+        "db = np.sum(dZ, axis=0, keepdims=True) / m",
+    ),
+    ("scale", "dW = dZ @ X.T / m", "dW = dZ @ X.T"),
+)
+
+program(
+    "nabla_w and nabla_b of one example",
+    """
+import numpy as np
+
+class Network(object):
+    def __init__(self, sizes):
+        self.num_layers = len(sizes)
+        self.biases = [np.random.randn(y, 1) for y in sizes[1:]]
+        self.weights = [np.random.randn(y, x) for x, y in zip(sizes[:-1], sizes[1:])]
+
+    def feedforward(self, a):
+        for b, w in zip(self.biases, self.weights):
+            a = sigmoid(np.dot(w, a) + b)
+        return a
+
+    def backprop(self, x, y):
+        nabla_b = [np.zeros(b.shape) for b in self.biases]
+        nabla_w = [np.zeros(w.shape) for w in self.weights]
+        activation, activations, zs = x, [x], []
+        for b, w in zip(self.biases, self.weights):
+            z = np.dot(w, activation) + b
+            zs.append(z)
+            activation = sigmoid(z)
+            activations.append(activation)
+        delta = (activations[-1] - y) * sigmoid_prime(zs[-1])
+        nabla_b[-1] = delta
+        nabla_w[-1] = np.dot(delta, activations[-2].transpose())
+        for l in range(2, self.num_layers):
+            delta = np.dot(self.weights[-l + 1].transpose(), delta) * sigmoid_prime(zs[-l])
+            nabla_b[-l] = delta
+            nabla_w[-l] = np.dot(delta, activations[-l - 1].transpose())
+        return nabla_b, nabla_w
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+def sigmoid_prime(z):
+    return sigmoid(z) * (1 - sigmoid(z))
+""",
+    ("value", "sigmoid_prime(zs[-l])", "sigmoid_prime(activations[-l])"),
+    (
+        "value",
+        "np.dot(delta, activations[-l - 1].transpose())",
+        "np.dot(delta, activations[0].transpose())",
+    ),
+    ("slope", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z) * (1 + sigmoid(z))"),
+)
+
+program(
+    "batch normalisation as two functions",
+    """
+import numpy as np
+
+def batchnorm_forward(x, gamma, beta, eps=1e-5):
+    mu = x.mean(axis=0)
+    var = x.var(axis=0)
+    xhat = (x - mu) / np.sqrt(var + eps)
+    out = gamma * xhat + beta
+    return out, (x, mu, var, xhat, gamma, eps)
+
+def batchnorm_backward(dout, cache):
+    x, mu, var, xhat, gamma, eps = cache
+    N = x.shape[0]
+    dbeta = dout.sum(axis=0)
+    dgamma = np.sum(dout * xhat, axis=0)
+    dxhat = dout * gamma
+    dvar = np.sum(dxhat * (x - mu), axis=0) * -0.5 * (var + eps) ** -1.5
+    dmu = -np.sum(dxhat, axis=0) / np.sqrt(var + eps)
+    dx = dxhat / np.sqrt(var + eps) + dvar * 2 * (x - mu) / N + dmu / N
+    return dx, dgamma, dbeta
+""",
+    ("branch", " + dmu / N", ""),
+    ("value", "dgamma = np.sum(dout * xhat, axis=0)", "dgamma = np.sum(dout * x, axis=0)"),
+)
+
+program(
+    "skip-gram: the loss and the gradients of one word",
+    """
+import numpy as np
+
+def softmax(x):
+    e = np.exp(x - np.max(x))
+    return e / e.sum()
+
+def naive_softmax_loss_and_gradient(center_vec, outside_idx, outside_vectors):
+    y_hat = softmax(outside_vectors @ center_vec)
+    loss = -np.log(y_hat[outside_idx])
+    delta = y_hat.copy()
+    delta[outside_idx] -= 1
+    grad_center_vec = outside_vectors.T @ delta
+    grad_outside_vectors = np.outer(delta, center_vec)
+    return loss, grad_center_vec, grad_outside_vectors
+""",
+    (
+        "value",
+        "grad_outside_vectors = np.outer(delta, center_vec)",
+        "grad_outside_vectors = np.outer(y_hat, center_vec)",
+    ),
+    (
+        "sign",
+        "grad_center_vec = outside_vectors.T @ delta",
+        "grad_center_vec = -outside_vectors.T @ delta",
+    ),
+)
+
+program(
+    "a two-layer net whose loss() returns the loss and the gradients",
+    """
+import numpy as np
+
+class TwoLayerNet(object):
+    def __init__(self, input_size, hidden_size, output_size, std=1e-1):
+        self.params = {}
+        self.params["W1"] = std * np.random.randn(input_size, hidden_size)
+        self.params["b1"] = np.zeros(hidden_size)
+        self.params["W2"] = std * np.random.randn(hidden_size, output_size)
+        self.params["b2"] = np.zeros(output_size)
+
+    def loss(self, X, y=None, reg=0.0):
+        W1, b1 = self.params["W1"], self.params["b1"]
+        W2, b2 = self.params["W2"], self.params["b2"]
+        N, D = X.shape
+        hidden = np.maximum(0, X.dot(W1) + b1)
+        scores = hidden.dot(W2) + b2
+        if y is None:
+            return scores
+        exps = np.exp(scores - np.max(scores, axis=1, keepdims=True))
+        probs = exps / np.sum(exps, axis=1, keepdims=True)
+        loss = np.mean(-np.log(probs[np.arange(N), y])) + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))
+        grads = {}
+        dscores = probs
+        dscores[np.arange(N), y] -= 1
+        dscores /= N
+        grads["W2"] = hidden.T.dot(dscores) + 2 * reg * W2
+        grads["b2"] = np.sum(dscores, axis=0)
+        dhidden = dscores.dot(W2.T)
+        dhidden[hidden <= 0] = 0
+        grads["W1"] = X.T.dot(dhidden) + 2 * reg * W1
+        grads["b1"] = np.sum(dhidden, axis=0)
+        return loss, grads
+""",
+    ("slope", "        dhidden[hidden <= 0] = 0\n", ""),
+    ("value", 'grads["b1"] = np.sum(dhidden, axis=0)', 'grads["b1"] = np.sum(hidden, axis=0)'),
+    ("scale", 'grads["b2"] = np.sum(dscores, axis=0)', 'grads["b2"] = np.sum(dscores, axis=0) / N'),
+)
+
+program(
+    "the hinge loss of a linear classifier",
+    """
+import numpy as np
+
+def svm_loss_vectorized(W, X, y, reg):
+    N = X.shape[0]
+    scores = X.dot(W)
+    correct = scores[np.arange(N), y].reshape(-1, 1)
+    margins = np.maximum(0, scores - correct + 1)
+    margins[np.arange(N), y] = 0
+    loss = np.sum(margins) / N + reg * np.sum(W * W)
+    binary = (margins > 0).astype(float)
+    binary[np.arange(N), y] = -np.sum(binary, axis=1)
+    dW = X.T.dot(binary) / N + 2 * reg * W
+    return loss, dW
+""",
+    ("sign", "binary[np.arange(N), y] = -np.sum", "binary[np.arange(N), y] = np.sum"),
+    ("regularisation", "+ 2 * reg * W\n", "+ reg * W\n"),
+)
+
+program(
+    "inverted dropout between two layers",
+    """
+import numpy as np
+
+def forward_propagation_with_dropout(X, parameters, keep_prob=0.5):
+    np.random.seed(1)
+    W1, b1 = parameters["W1"], parameters["b1"]
+    W2, b2 = parameters["W2"], parameters["b2"]
+    Z1 = np.dot(W1, X) + b1
+    A1 = np.maximum(0, Z1)
+    D1 = (np.random.rand(A1.shape[0], A1.shape[1]) < keep_prob).astype(int)
+    A1 = A1 * D1 / keep_prob
+    Z2 = np.dot(W2, A1) + b2
+    A2 = 1 / (1 + np.exp(-Z2))
+    return A2, (Z1, D1, A1, W1, b1, Z2, A2, W2, b2)
+
+def compute_cost(A2, Y):
+    m = Y.shape[1]
+    return -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / m
+
+def backward_propagation_with_dropout(X, Y, cache, keep_prob=0.5):
+    m = X.shape[1]
+    Z1, D1, A1, W1, b1, Z2, A2, W2, b2 = cache
+    dZ2 = A2 - Y
+    dW2 = np.dot(dZ2, A1.T) / m
+    db2 = np.sum(dZ2, axis=1, keepdims=True) / m
+    dA1 = np.dot(W2.T, dZ2)
+    dA1 = dA1 * D1
+    dA1 = dA1 / keep_prob
+    dZ1 = dA1 * (Z1 > 0)
+    dW1 = np.dot(dZ1, X.T) / m
+    db1 = np.sum(dZ1, axis=1, keepdims=True) / m
+    return {"dW2": dW2, "db2": db2, "dW1": dW1, "db1": db1}
+""",
+    ("scale", "    dA1 = dA1 / keep_prob\n", ""),
+    ("value", "dW1 = np.dot(dZ1, X.T) / m", "dW1 = np.dot(dA1, X.T) / m"),
+)
+
+program(
+    "a table of activations and a list of dictionaries for the layers",
+    """
+import numpy as np
+
+def relu(z):
+    return np.maximum(0, z)
+
+def relu_grad(z):
+    return (z > 0) * 1.0
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def sigmoid_grad(z):
+    s = sigmoid(z)
+    return s * (1 - s)
+
+ACTIVATIONS = {"relu": (relu, relu_grad), "sigmoid": (sigmoid, sigmoid_grad)}
+
+class MLP:
+    def __init__(self, sizes=(4, 6, 5, 1), activations=("relu", "relu", "sigmoid")):
+        rng = np.random.RandomState(2)
+        self.layers = [
+            {"W": rng.randn(o, i) / np.sqrt(i), "b": np.zeros((o, 1)), "act": a}
+            for i, o, a in zip(sizes, sizes[1:], activations)
+        ]
+
+    def forward(self, X):
+        A = X
+        for layer in self.layers:
+            layer["A_prev"] = A
+            layer["Z"] = layer["W"] @ A + layer["b"]
+            A = ACTIVATIONS[layer["act"]][0](layer["Z"])
+        return A
+
+    def compute_loss(self, A, Y):
+        return np.mean((A - Y) ** 2)
+
+    def backward(self, A, Y):
+        dA = 2 * (A - Y) / Y.size
+        for layer in reversed(self.layers):
+            dZ = dA * ACTIVATIONS[layer["act"]][1](layer["Z"])
+            layer["dW"] = dZ @ layer["A_prev"].T
+            layer["db"] = dZ.sum(axis=1, keepdims=True)
+            dA = layer["W"].T @ dZ
+""",
+    (
+        "slope",
+        'dZ = dA * ACTIVATIONS[layer["act"]][1](layer["Z"])',
+        'dZ = dA * ACTIVATIONS[layer["act"]][0](layer["Z"])',
+    ),
+    ("value", 'layer["dW"] = dZ @ layer["A_prev"].T', 'layer["dW"] = dA @ layer["A_prev"].T'),
+)
+
+program(
+    "matrix factorisation",
+    """
+import numpy as np
+
+def loss(U, V, R, lam=0.1):
+    E = U @ V.T - R
+    return 0.5 * np.sum(E ** 2) + 0.5 * lam * (np.sum(U ** 2) + np.sum(V ** 2))
+
+def gradients(U, V, R, lam=0.1):
+    E = U @ V.T - R
+    dU = E @ V + lam * U
+    dV = E.T @ U + lam * V
+    return dU, dV
+""",
+    ("sign", "dU = E @ V + lam * U", "dU = E @ V - lam * U"),
+    ("scale", "dV = E.T @ U + lam * V", "dV = 2 * E.T @ U + lam * V"),
+)
+
+program(
+    "gradients summed up example by example",
+    """
+import numpy as np
+
+def sigmoid(t):
+    return 1 / (1 + np.exp(-t))
+
+def cost_and_gradients(params, X, Y):
+    W1, b1, W2, b2 = params["W1"], params["b1"], params["W2"], params["b2"]
+    grads = {"W1": np.zeros_like(W1), "b1": np.zeros_like(b1), "W2": np.zeros_like(W2), "b2": np.zeros_like(b2)}
+    total = 0.0
+    for x, y in zip(X, Y):
+        h = sigmoid(W1 @ x + b1)
+        o = W2 @ h + b2
+        total += np.sum((o - y) ** 2)
+        do = 2 * (o - y)
+        dh = (W2.T @ do) * h * (1 - h)
+        grads["W2"] += np.outer(do, h)
+        grads["b2"] += do
+        grads["W1"] += np.outer(dh, x)
+        grads["b1"] += dh
+    for k in grads:
+        grads[k] /= len(X)
+    return total / len(X), grads
+""",
+    ("value", 'grads["b1"] += dh', 'grads["b1"] += h'),
+    ("slope", "dh = (W2.T @ do) * h * (1 - h)", "dh = (W2.T @ do) * (1 - h)"),
+)
+
+program(
+    "dataclass layers with a loss by itself and keyword arguments",
+    """
+from dataclasses import dataclass, field
+import numpy as np
+
+@dataclass
+class Dense:
+    n_in: int
+    n_out: int
+    cache: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.W = np.random.normal(0, 0.5, size=(self.n_in, self.n_out))
+        self.b = np.zeros((1, self.n_out))
+
+    def forward(self, inputs):
+        self.cache["inputs"] = inputs
+        return inputs @ self.W + self.b
+
+    def backward(self, grad):
+        self.dW = self.cache["inputs"].T @ grad
+        self.db = grad.sum(axis=0, keepdims=True)
+        return grad @ self.W.T
+
+class LeakyReLU:
+    def __init__(self, slope=0.1):
+        self.slope = slope
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return np.where(inputs > 0, inputs, self.slope * inputs)
+
+    def backward(self, grad):
+        return grad * np.where(self.inputs > 0, 1.0, self.slope)
+""",
+    ("slope", "np.where(self.inputs > 0, 1.0, self.slope)", "np.where(self.inputs > 0, 1.0, 0.0)"),
+    (
+        "axis",
+        "self.db = grad.sum(axis=0, keepdims=True)",
+        "self.db = grad.mean(axis=0, keepdims=True)",
+    ),
+)
+
+program(
+    "attention of one head as two functions",
+    """
+import numpy as np
+
+def attention_forward(Q, K, V):
+    d = Q.shape[1]
+    S = Q @ K.T / np.sqrt(d)
+    E = np.exp(S - S.max(axis=1, keepdims=True))
+    P = E / E.sum(axis=1, keepdims=True)
+    return P @ V, (Q, K, V, P)
+
+def attention_backward(dout, cache):
+    Q, K, V, P = cache
+    d = Q.shape[1]
+    dV = P.T @ dout
+    dP = dout @ V.T
+    dS = P * (dP - np.sum(dP * P, axis=1, keepdims=True))
+    dQ = dS @ K / np.sqrt(d)
+    dK = dS.T @ Q / np.sqrt(d)
+    return dQ, dK, dV
+""",
+    ("scale", "dK = dS.T @ Q / np.sqrt(d)", "dK = dS.T @ Q"),
+    ("axis", "np.sum(dP * P, axis=1, keepdims=True)", "np.sum(dP * P, axis=0, keepdims=True)"),
+)
+
+program(
+    "a plain class with train(X, y, epochs) and sigmoid_derivative of the output",
+    """
+import numpy as np
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+def sigmoid_derivative(x):
+    return x * (1 - x)
+
+class NeuralNetwork:
+    def __init__(self, x, y):
+        self.input = x
+        self.weights1 = np.random.rand(self.input.shape[1], 4)
+        self.weights2 = np.random.rand(4, 1)
+        self.y = y
+        self.output = np.zeros(self.y.shape)
+
+    def feedforward(self):
+        self.layer1 = sigmoid(np.dot(self.input, self.weights1))
+        self.output = sigmoid(np.dot(self.layer1, self.weights2))
+
+    def backprop(self):
+        d_weights2 = np.dot(self.layer1.T, 2 * (self.y - self.output) * sigmoid_derivative(self.output))
+        d_weights1 = np.dot(self.input.T, np.dot(2 * (self.y - self.output) * sigmoid_derivative(self.output), self.weights2.T) * sigmoid_derivative(self.layer1))
+        self.weights1 += d_weights1
+        self.weights2 += d_weights2
+""",
+    ("slope", ", self.weights2.T) * sigmoid_derivative(self.layer1))", ", self.weights2.T))"),
+    ("sign", "self.weights1 += d_weights1", "self.weights1 -= d_weights1"),
+)
