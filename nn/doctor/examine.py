@@ -1005,7 +1005,7 @@ class Examination:
                 where = place_of(values[0], trial.runs[0].events, row.name)
                 put_place(cause, where)
                 self.report.causes.append(cause)
-            elif row.verdict == WRONG:
+            elif row.verdict in (WRONG, SHAPE):
                 where = place_of(values[0], trial.runs[0].events, row.name)
                 at = f" (line {where.line} of {where.function})" if where else ""
                 self.report.unexplained.append(
@@ -1367,10 +1367,11 @@ def simple_cause(
     if not all(np.all(np.isfinite(g)) for g in given):
         return None
     proof = "it gives your numbers in two independent experiments"
+    tolerance = tolerance_of(trial) if is_float32(trial) else 1e-7
 
     def fits(make: Any) -> bool:
         try:
-            return all(close(g, make(r), 1e-7) for g, r in zip(given, rights))
+            return all(close(g, make(r), tolerance) for g, r in zip(given, rights))
         except (ValueError, TypeError, IndexError):
             return False
 
@@ -1393,7 +1394,7 @@ def simple_cause(
             )
     if given[0].shape != rights[0].shape:
         return None
-    f = factor_between((given[0], given[1]), (rights[0], rights[1]), trial, 1e-7)
+    f = factor_between((given[0], given[1]), (rights[0], rights[1]), trial, tolerance)
     if f is not None:
         kind = {
             Factor(-1.0): "sign",

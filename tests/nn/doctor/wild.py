@@ -12,7 +12,7 @@ KINDS = {  # what a mistake of this sort may be called
     "slope": "derivative*|a factor missing|*slope*|another activation|mask*|another comparison"
     "|another function|dA for dZ",
     "axis": "wrong axis|axis*|sum*|squeezed|not summed|keepdims*|another number|mean for sum|1/m twice",
-    "value": "another*|operand*|*cache*|wrong key|swapped|upstream*|dA for dZ|derivative at*",
+    "value": "another*|operand*|index*|*cache*|wrong key|swapped|upstream*|dA for dZ|derivative at*",
     "regularisation": "regularisation*|a term missing|factor*",
     "branch": "*missing*",
 }
