@@ -21,7 +21,7 @@ CASES = [
 
 
 def test_all_are_there() -> None:
-    assert len(special.ENTRIES) == 40
+    assert len(special.ENTRIES) == 45
     assert {case.values[0].name for case in CASES} == set(special.ENTRIES)
 
 
@@ -32,7 +32,7 @@ def test_derivatives(entry: Any, example: tuple[Any, ...]) -> None:
     test_rules.test_second_derivative(entry, example)
 
 
-IN_PYTORCH = "erfc erfcx erfinv ndtr log_ndtr ndtri gammaln psi polygamma i0 i1"
+IN_PYTORCH = "erfc erfcx erfinv ndtr log_ndtr ndtri gammaln psi polygamma i0 i1 i0e i1e"
 
 
 @pytest.mark.skipif(test_rules.torch is None, reason="PyTorch is not installed")

@@ -342,7 +342,7 @@ def _block(arrays: Any, depth: int, ndim: int) -> Any:
 @means(np.array_split)
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     n = x.shape[axis]
-    if hasattr(indices_or_sections, "__len__"):
+    if np.ndim(indices_or_sections):
         ends = [*indices_or_sections, n]
     else:
         short, longer = divmod(n, whole(indices_or_sections))
@@ -355,7 +355,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @means(np.split)
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    if not hasattr(indices_or_sections, "__len__") and x.shape[axis] % indices_or_sections:
+    if not np.ndim(indices_or_sections) and x.shape[axis] % indices_or_sections:
         raise ValueError(
             f"split into {indices_or_sections} equal parts needs a multiple of it, but axis {axis} "
             f"has size {x.shape[axis]}: np.array_split allows parts of different sizes."

@@ -149,9 +149,34 @@ rule(
 )
 i0 = rule("i0", special.i0, lambda g, out, x: g * special.i1(x))
 rule("i1", special.i1, lambda g, out, x: g * (special.i0(x) + special.iv(2, x)) / 2)
+rule(
+    "i0e",
+    special.i0e,
+    lambda g, out, x: g * (special.i1e(x) - np.sign(x) * out),
+    kinks=(0,),
+)
+rule(
+    "i1e",
+    special.i1e,
+    lambda g, out, x: g * ((special.i0e(x) + special.ive(2, x)) / 2 - np.sign(x) * out),
+    kinks=(0,),
+)
 rule("k0", special.k0, lambda g, out, x: -g * special.k1(x), domain=(0, inf))
 rule(
     "k1", special.k1, lambda g, out, x: -g * (special.k0(x) + special.kv(2, x)) / 2, domain=(0, inf)
+)
+
+ordered(
+    special.kve,
+    lambda g, out, x, n: g * (out - (special.kve(n - 1, x) + special.kve(n + 1, x)) / 2),
+    domain=(0, inf),
+)
+rule("k0e", special.k0e, lambda g, out, x: g * (out - special.k1e(x)), domain=(0, inf))
+rule(
+    "k1e",
+    special.k1e,
+    lambda g, out, x: g * (out - (special.k0e(x) + special.kve(2, x)) / 2),
+    domain=(0, inf),
 )
 
 # --- entropies, integrals and the rest ------------------------------------------------------------
