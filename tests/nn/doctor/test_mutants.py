@@ -17,11 +17,10 @@ def test_the_unchanged_program_is_right_and_called_right(network):
     assert report.ok, str(report)
 
 
-def test_score_of_the_mutants(capsys):
+def test_score_of_the_mutants(publish):
     chosen = mutants.sample(ALL, SAMPLE)
     total = mutants.measure([[m] for m in chosen])
-    with capsys.disabled():
-        print(f"\nof {len(ALL)} mutants {SAMPLE}: {mutants.shown(total)}")
+    publish(f"of {len(ALL)} mutants {SAMPLE}: {mutants.shown(total)}")
     assert total["detected"] >= 0.99 * total["mutants"]
     assert total["named"] >= 0.95 * total["mutants"]
     assert total["equal, alarm"] == 0

@@ -7,9 +7,8 @@ import mutants
 SAMPLE = 25
 
 
-def test_score_of_the_pairs(capsys):
+def test_score_of_the_pairs(publish):
     total = mutants.measure(list(mutants.pairs(SAMPLE)))
-    with capsys.disabled():
-        print(f"\npairs of mistakes: {mutants.shown(total)}")
+    publish(f"pairs of mistakes: {mutants.shown(total)}")
     assert total["detected"] == SAMPLE
     assert total["named"] >= 0.8 * SAMPLE
