@@ -26,6 +26,14 @@ divide = rule(
     lambda g, out, a, b: -g * out / b,
     symbol="/",
 )
+# a / b, but 0 where b is 0, as the slope of a length at the zero vector; the slope of that is nan
+over = rule(
+    "over",
+    lambda a, b: np.where(b == 0, 0 * a, a / np.where(b == 0, 1, b)),
+    lambda g, out, a, b: g / b,
+    lambda g, out, a, b: -g * out / b,
+    elementwise=True,
+)
 negative = rule("negative", np.negative, lambda g, out, x: -g, symbol="-")
 positive = rule("positive", np.positive, lambda g, out, x: g, symbol="+")
 reciprocal = rule("reciprocal", np.reciprocal, lambda g, out, x: -g * out * out)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, array_like, attribute, means, over
+from tinygrad_edu.rules.arithmetic import over
+from tinygrad_edu.rules.support import arr, array_like, attribute, means
 from tinygrad_edu.tensor import Tensor
 
 INF = math.inf

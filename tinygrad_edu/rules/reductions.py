@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_edu.recording import rule
+from tinygrad_edu.rules.arithmetic import over
 from tinygrad_edu.rules.indexing import along
 from tinygrad_edu.rules.shapes import broadcast_to, flip, moveaxis, ravel
 from tinygrad_edu.rules.support import (
@@ -17,7 +18,6 @@ from tinygrad_edu.rules.support import (
     count,
     kept,
     means,
-    over,
     positive_axes,
     positive_axis,
     true_or_false,

@@ -128,12 +128,6 @@ def positive_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     return (positive_axis(axes, ndim),)
 
 
-def over(a: Any, b: Any) -> Any:
-    """a / b, but 0 where b is 0."""
-    zero = b == 0
-    return np.where(zero, 0, a / np.where(zero, 1, b))
-
-
 def as_view(out: Any) -> Any:
     """``out``, whose memory NumPy's function would share with its input: not to be written into, nor
     used once the input was."""
