@@ -4,12 +4,14 @@ from tinygrad_edu.recording import TABLE
 from tinygrad_edu.rules import (
     arithmetic,
     constants,
+    curves,
     decompositions,
     elementwise,
     indexing,
     linear_algebra,
     reductions,
     shapes,
+    statistics,
     ufunc_methods,
 )
 from tinygrad_edu.rules.elementwise import (
@@ -31,6 +33,7 @@ for _entry in TABLE.values():
 __all__ = [
     "arithmetic",
     "constants",
+    "curves",
     "decompositions",
     "dropout",
     "elementwise",
@@ -49,5 +52,6 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softplus",
+    "statistics",
     "ufunc_methods",
 ]

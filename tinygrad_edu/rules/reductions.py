@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from math import inf
 from typing import Any
 
@@ -10,8 +11,7 @@ import numpy as np
 
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.arithmetic import over
-from tinygrad_edu.rules.indexing import along
-from tinygrad_edu.rules.shapes import broadcast_to, flip, moveaxis, ravel
+from tinygrad_edu.rules.shapes import broadcast_to, flip, ravel
 from tinygrad_edu.rules.support import (
     arr,
     array_like,
@@ -109,82 +109,11 @@ def mean(
     return _mean(x, axis, true_or_false(keepdims))
 
 
-@means((np.add, "reduce"))
-def add_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    return sum(x, axis, keepdims)
-
-
 @means(np.cumsum, method="cumsum")
 def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     x = x if dtype is None else x.astype(dtype)
     return _cumsum(ravel(x), 0) if axis is None else _cumsum(x, axis)
 
-
-@means((np.add, "accumulate"))
-def add_accumulate(x: Any, axis: int = 0) -> Any:
-    return _cumsum(x, axis)
-
-
-@means(np.nansum)
-def nansum(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return sum(np.where(np.isnan(x), 0, x), axis, keepdims, **options)
-
-
-@means(np.nanmean)
-def nanmean(
-    x: Any, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, where: Any = True
-) -> Any:
-    return mean(x, axis, keepdims, dtype=dtype, where=_known(x, where))
-
-
-def _known(x: Any, where: Any) -> Any:
-    """Where ``x`` has a number, of the places that count."""
-    there = ~np.isnan(x)
-    return there if where is True else there & array_like(where)
-
-
-@means(np.nancumsum)
-def nancumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
-    return cumsum(np.where(np.isnan(x), 0, x), axis, dtype)
-
-
-@means(np.average)
-def average(
-    x: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
-) -> Any:
-    if weights is None:
-        result = mean(x, axis, keepdims)
-        scale = np.full(result.shape, count(x, axis), result.dtype)
-    else:
-        weights = array_like(weights)
-        if weights.shape != x.shape and axis is None:
-            raise TypeError(
-                f"average needs axis= where the weights, of shape {weights.shape}, have not the shape "
-                f"of the numbers, {x.shape}."
-            )
-        if weights.shape != x.shape:  # one weight for each place along the axis
-            axes = positive_axes(axis, x.ndim)
-            weights = weights.reshape([x.shape[i] if i in axes else 1 for i in range(x.ndim)])
-        scale = np.sum(broadcast_to(weights, x.shape), axis=axis, keepdims=keepdims)
-        result = sum(x * weights, axis, keepdims) / scale
-    return (result, scale) if returned else result
-
-
-@means(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    y = array_like(y)
-    if x is not None:
-        x = array_like(x)
-        dx = np.diff(x, axis=-1 if x.ndim == 1 else axis)
-        if x.ndim == 1:
-            dx = dx.reshape([-1 if i == positive_axis(axis, y.ndim) else 1 for i in range(y.ndim)])
-    later, earlier = (y[along(axis, y.ndim, part)] for part in (slice(1, None), slice(None, -1)))
-    return sum(dx * (later + earlier) / 2.0, axis)
-
-
-average_of = mean  # where mean is the name of an argument
-
-# --- how far numbers spread -----------------------------------------------------------------------
 
 norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vector is 0
     "norm",
@@ -193,120 +122,6 @@ norm_rule = rule(  # sqrt of the sum of squares, whose gradient at the zero vect
     symbol="‖·‖",
     examples=OVER_AXES,
 )
-
-
-def _deviations(
-    x: Any,
-    axis: Any,
-    ddof: float,
-    keepdims: bool,
-    *,
-    dtype: Any = None,
-    where: Any = True,
-    mean: Any = None,
-    correction: float | None = None,
-) -> tuple[Any, Any]:
-    """The deviations from the mean, and how many of them are free."""
-    x = x if dtype is None else x.astype(dtype)
-    centred = x - (average_of(x, axis, True, where=where) if mean is None else mean)
-    ddof = ddof if correction is None else correction
-    if where is True:
-        left = count(x, axis) - ddof
-        return centred, left if left > 0 else 0
-    many = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=keepdims)
-    left = np.where(many > ddof, many - ddof, 0).astype(centred.dtype)
-    return np.where(where, centred, 0), left
-
-
-@means(np.var, method="var")
-def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
-    """np.var; ``ddof`` may be called ``correction`` too."""
-    centred, left = _deviations(x, axis, ddof, keepdims, **options)
-    return sum(centred * centred, axis, keepdims) / left
-
-
-@means(np.std, method="std")
-def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, **options: Any) -> Any:
-    """np.std; its gradient is 0 where all numbers are equal."""
-    centred, left = _deviations(x, axis, ddof, keepdims, **options)
-    return norm_rule(centred, axis, true_or_false(keepdims)) / left**0.5
-
-
-@means(np.nanvar)
-def nanvar(
-    x: Any,
-    axis: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    **options: Any,
-) -> Any:
-    return _few(var(x, axis, ddof, keepdims, where=_known(x, where), **options))
-
-
-@means(np.nanstd)
-def nanstd(
-    x: Any,
-    axis: Any = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    **options: Any,
-) -> Any:
-    return _few(std(x, axis, ddof, keepdims, where=_known(x, where), **options))
-
-
-def _few(spread: Any) -> Any:
-    """nan where there are too few numbers to speak of a spread."""
-    return np.where(np.isfinite(spread), spread, np.nan)
-
-
-@means(np.ptp)
-def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return max(x, axis, keepdims) - min(x, axis, keepdims)
-
-
-@means(np.cov)
-def cov(
-    m: Any,
-    y: Any = None,
-    rowvar: bool = True,
-    bias: bool = False,
-    ddof: int | None = None,
-    fweights: Any = None,
-    aweights: Any = None,
-    *,
-    dtype: Any = None,
-) -> Any:
-    m = np.atleast_2d(m).astype(dtype or np.float64)
-    if m.ndim > 2:
-        raise ValueError(f"cov takes a vector or a matrix, but the shape is {m.shape}.")
-    m = m if rowvar or m.shape[0] == 1 else m.T
-    if y is not None:
-        y = np.atleast_2d(y)
-        m = np.concatenate([m, y if rowvar or y.shape[0] == 1 else y.T]).astype(m.dtype)
-    ddof = 1 - bias if ddof is None else ddof
-    if fweights is None and aweights is None:
-        centred = m - mean(m, 1, True)
-        return np.squeeze(centred @ centred.T / (m.shape[1] - ddof))
-    often, weights = (1 if w is None else array_like(w) for w in (fweights, aweights))
-    each = often * weights
-    total = sum(each)
-    centred = m - sum(m * each, 1, True) / total
-    left = total - ddof * (sum(each * weights) / total if aweights is not None else 1)
-    return np.squeeze(centred * each @ centred.T / left)
-
-
-@means(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
-    c = cov(x, y, rowvar, dtype=dtype)
-    if c.ndim == 0:
-        return c / c
-    spread = np.sqrt(np.diag(c))
-    return np.clip(c / spread[:, None] / spread[None, :], -1, 1)
-
 
 # --- products: right with zeros, as no product is found by dividing -------------------------------
 
@@ -395,25 +210,10 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> An
     return x if axes else +x
 
 
-@means((np.multiply, "reduce"))
-def multiply_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    return prod(x, axis, keepdims)
-
-
 @means(np.cumprod, method="cumprod")
 def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     x = x if dtype is None else x.astype(dtype)
     return _cumprod(ravel(x), 0) if axis is None else _cumprod(x, axis)
-
-
-@means(np.nanprod)
-def nanprod(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    return prod(np.where(np.isnan(x), 1, x), axis, keepdims, **options)
-
-
-@means(np.nancumprod)
-def nancumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
-    return cumprod(np.where(np.isnan(x), 1, x), axis, dtype)
 
 
 def _cumulative(running: Any, first: float) -> Callable[..., Any]:
@@ -440,11 +240,6 @@ if hasattr(np, "cumulative_sum"):
     means(np.cumulative_prod)(_cumulative(cumprod, 1))
 
 
-@means((np.multiply, "accumulate"))
-def multiply_accumulate(x: Any, axis: int = 0) -> Any:
-    return _cumprod(x, axis)
-
-
 # --- the greatest and the least: those that tie share the gradient --------------------------------
 
 
@@ -468,45 +263,22 @@ _min = rule(
 )
 
 
-@means(np.max, np.amax, method="max")
-def max(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    if options:
-        return _with_initial(max, np.maximum, x, axis, keepdims, **options)
-    return _max(x, axis, true_or_false(keepdims))
+def _most(entry: Callable[..., Any], of_two: np.ufunc) -> Callable[..., Any]:
+    def most(
+        x: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True, initial: Any = None
+    ) -> Any:
+        if initial is None:
+            if where is True:
+                return entry(x, axis, true_or_false(keepdims))
+            raise ValueError("max and min with where= need initial=, for where nothing counts.")
+        found = entry(chosen(x, initial, where=where), axis, true_or_false(keepdims))
+        return of_two(found, x.dtype.type(initial))
+
+    return most
 
 
-@means(np.min, np.amin, method="min")
-def min(x: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
-    if options:
-        return _with_initial(min, np.minimum, x, axis, keepdims, **options)
-    return _min(x, axis, true_or_false(keepdims))
-
-
-def _with_initial(
-    most: Any,
-    of_two: Any,
-    x: Any,
-    axis: Any,
-    keepdims: bool,
-    *,
-    where: Any = True,
-    initial: Any = None,
-) -> Any:
-    if initial is None:
-        if where is True:
-            return most(x, axis, keepdims)
-        raise ValueError("max and min with where= need initial=, for where nothing counts.")
-    return of_two(most(chosen(x, initial, where=where), axis, keepdims), x.dtype.type(initial))
-
-
-@means((np.maximum, "reduce"))
-def maximum_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    return max(x, axis, keepdims)
-
-
-@means((np.minimum, "reduce"))
-def minimum_reduce(x: Any, axis: Any = 0, keepdims: bool = False) -> Any:
-    return min(x, axis, keepdims)
+max = means(np.max, np.amax, method="max")(_most(_max, np.maximum))
+min = means(np.min, np.amin, method="min")(_most(_min, np.minimum))
 
 
 @means(np.nanmax)
@@ -526,75 +298,6 @@ def _of_known(most: Any, least: float, x: Any, axis: Any, keepdims: bool, **opti
     if options.get("initial") is not None:
         return result
     return np.where(np.all(missing, axis=axis, keepdims=keepdims), np.nan, result)
-
-
-# --- in the order of size -------------------------------------------------------------------------
-
-
-@means(np.quantile)
-def quantile(
-    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
-    return _quantile(x, q, axis, keepdims, method, False)
-
-
-@means(np.nanquantile)
-def nanquantile(
-    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
-    return _quantile(x, q, axis, keepdims, method, True)
-
-
-@means(np.percentile)
-def percentile(
-    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
-    return _quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims, method, False)
-
-
-@means(np.nanpercentile)
-def nanpercentile(
-    x: Any, q: Any, axis: Any = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
-    return _quantile(x, np.divide(q, 100) if np.ndim(q) else q / 100, axis, keepdims, method, True)
-
-
-@means(np.median)
-def median(
-    x: Any, axis: Any = None, keepdims: bool = False, *, overwrite_input: bool = False
-) -> Any:
-    return _quantile(x, 0.5, axis, keepdims, "linear", False)
-
-
-@means(np.nanmedian)
-def nanmedian(
-    x: Any, axis: Any = None, keepdims: bool = False, *, overwrite_input: bool = False
-) -> Any:
-    return _quantile(x, 0.5, axis, keepdims, "linear", True)
-
-
-def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan: bool) -> Any:
-    """Sort, and go between two neighbours: the quantile of 0, 1, 2, ... says where."""
-    x, q = floating(array_like(x)), q if isinstance(q, float | int) else np.asarray(q)
-    axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
-    n = count(x, axes)
-    rest = tuple([m for i, m in enumerate(x.shape) if i not in axes])
-    ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n) if n else x)
-    missing = np.isnan(ordered._data if isinstance(ordered, Tensor) else ordered)
-    known = n - missing.sum(axis=-1)  # those that are nan come last
-    sizes, which = np.unique(known if ignore_nan else np.full(known.shape, n), return_inverse=True)
-    at = [
-        np.quantile(np.arange(float(m)), q, method=method) if m else np.zeros_like(q) for m in sizes
-    ]
-    place = np.moveaxis(np.reshape(at, (sizes.size, *np.shape(q)))[which], 0, -1)
-    low = np.floor(place).astype(np.intp)
-    part = (place - low).astype(np.result_type(x.dtype, q))
-    row = np.arange(len(known))
-    least = ordered[row, low]
-    result = least + (ordered[row, np.where(part > 0, low + 1, low)] - least) * part
-    result = np.where(known == 0 if ignore_nan else known < n, np.nan, result)
-    kept_shape = tuple([1 if i in axes else m for i, m in enumerate(x.shape)])
-    return result.reshape(np.shape(q) + (kept_shape if keepdims else rest))
 
 
 # --- the soft ones --------------------------------------------------------------------------------
@@ -668,32 +371,50 @@ means((np.logaddexp, "reduce"))(
 
 # --- constants: which one, how many, whether ------------------------------------------------------
 
-_argmax = rule("argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
-_argmin = rule("argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))
-_any = rule("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
-_all = rule("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
+
+def _answer(name: str) -> Callable[..., Any]:
+    numpys = getattr(np, name)
+    entry = rule(name, lambda x, axis, keepdims: numpys(x, axis=axis, keepdims=keepdims))
+
+    @means(numpys, method=name)
+    def answer(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return entry(x, axis, true_or_false(keepdims))
+
+    return answer
 
 
-@means(np.argmax, method="argmax")
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    return _argmax(x, axis, true_or_false(keepdims))
-
-
-@means(np.argmin, method="argmin")
-def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    return _argmin(x, axis, true_or_false(keepdims))
-
-
-@means(np.any, method="any")
-def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return _any(x, axis, true_or_false(keepdims))
-
-
-@means(np.all, method="all")
-def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return _all(x, axis, true_or_false(keepdims))
+argmax, argmin, any, all = (_answer(name) for name in ("argmax", "argmin", "any", "all"))
 
 
 @means(np.count_nonzero)
 def count_nonzero(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return sum(x != 0, axis, keepdims)
+
+
+# --- ufuncs' ways of writing them, and what does not count nan -------------------------------------
+
+
+def _from_first(f: Callable[..., Any]) -> Callable[..., Any]:
+    """``f`` along the first axis, where no other is given."""
+    return lambda x, axis=0, **options: f(x, axis, **options)
+
+
+def _without_nan(f: Callable[..., Any], neutral: float) -> Callable[..., Any]:
+    @wraps(f)
+    def known(x: Any, *args: Any, **options: Any) -> Any:
+        return f(np.where(np.isnan(x), neutral, x), *args, **options)
+
+    return known
+
+
+for _ufunc, _f in ((np.add, sum), (np.multiply, prod), (np.maximum, max), (np.minimum, min)):
+    means((_ufunc, "reduce"))(_from_first(_f))
+for _ufunc, _f in ((np.add, cumsum), (np.multiply, cumprod)):
+    means((_ufunc, "accumulate"))(_from_first(_f))
+for _function, _f, _neutral in (
+    (np.nansum, sum, 0),
+    (np.nancumsum, cumsum, 0),
+    (np.nanprod, prod, 1),
+    (np.nancumprod, cumprod, 1),
+):
+    means(_function)(_without_nan(_f, _neutral))
