@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor import experiment as ex
+from nn.doctor import own_names
 from nn.doctor import twin as twins
 from nn.doctor.experiment import Experiment, Layout
 from nn.doctor.naming import (
@@ -871,7 +872,9 @@ class Examination:
             if marks[0].right is not None:
                 off = gap(marks[0].right, marks[0].value) if same_shapes(marks[0]) else None
                 if off:
-                    cause.proof += f"; the right formula is off by {off:.0e}"
+                    cause.proof += f", and without it {marks[0].name} is off by {off:.0e}"
+            if text := self.in_own_names(marks, trial, twin):
+                cause.fix = f"write {text}"
             report.causes.append(cause)
         if blind := [m.name for m in found.marks if m.seen and not m.causes and blank(m.value[0])]:
             report.not_checked.append(f"{', '.join(blind)}: nan and infinity hide other mistakes")
@@ -879,6 +882,28 @@ class Examination:
             report.conventions.append(
                 f"all gradients are {found.common} times those of the cost; the learning rate absorbs it"
             )
+
+    def in_own_names(self, marks: list[Mark], trial: Trial, twin: Twin) -> str | None:
+        """The right formula as an assignment in the function where the wrong value was assigned."""
+        tracer = trial.runs[0].tracer
+        known, about = twins.tensors(twin, trial.experiment.probes[0], 0)
+        values: dict[str, Any] = {k: v.data for k, v in known.items()}
+        values |= {m.name: m.value[0] for m in self.marks} | {k: about[k] for k in "mn"}
+        for mark in marks:
+            where = self.place(mark, trial)
+            if where is None or tracer is None or where.name == "return":
+                continue
+            if np.shape(where.value) != np.shape(mark.value[0]) or not close(
+                where.value, mark.value[0]
+            ):
+                continue  # the line computes more than this
+            for code, frame in tracer.codes.items():
+                if (code.co_name, code.co_filename) == (where.function, where.file):
+                    formula = own_names.in_own_names(str(mark.formula), values, frame)
+                    if formula is not None:
+                        line = linecache.getline(where.file, where.line)
+                        return own_names.assignment(where.name, formula, line)
+        return None
 
     def mark_verdict(self, mark: Mark, name: str, trial: Trial, found: Explanation) -> Verdict:
         truth = trial.truths[0].gradients.get(name)

@@ -574,7 +574,9 @@ class Finder:
             examination.judge(trials)
         report, subject = examination.report, examination.subject
         if runs and stopped is not None and shapes(subject) != shapes(stopped[0].subject):
-            report.notes.append(stops_for(*stopped))
+            output, Y = stopped[1][0].runs[0].output, stopped[1][0].experiment.probes[0].Y
+            if np.shape(output) == np.shape(Y):  # else the fault is that of the targets
+                report.notes.append(stops_for(*stopped))
         if reason and alone(subject) and not self.one_by_one:
             report.notes.append(f"examined with one example; with 6 it cannot be: {reason}")
         return report

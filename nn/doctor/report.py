@@ -308,7 +308,8 @@ class Report:
         for cause in self.causes:
             first, *rest = cause.lines()
             lines = esc("\n".join(rest))
-            out.append(f'<p><b>{esc(first)}</b></p><pre style="white-space:pre-wrap">{lines}</pre>')
+            style = "white-space:pre-wrap;overflow-wrap:anywhere"
+            out.append(f'<p><b>{esc(first)}</b></p><pre style="{style}">{lines}</pre>')
         out += [self.parts[0].body_html()] if self.is_one else [p._repr_html_() for p in self.parts]
         found = [f"<li>{t}: {esc(text)}</li>" for t, texts in self.remarks() for text in texts]
         out += [f"<ul>{''.join(found)}</ul>"] * bool(found)
