@@ -522,6 +522,11 @@ def array_of(data: Any, what: str, copy: bool | None = None) -> Any:
         raise TypeError(
             f"{what} got a masked array, whose mask would be lost: fill it first, a.filled(0)."
         )
+    if isinstance(data, np.matrix):
+        raise TypeError(
+            f"{what} got an np.matrix, whose * is the matrix product: give it np.asarray(matrix) and "
+            "write the product with @."
+        )
     foreign = hasattr(data, "__array_function__") and not isinstance(data, np.ndarray | np.generic)
     if foreign:
         return data

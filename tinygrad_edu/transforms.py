@@ -257,7 +257,8 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
 
 
 def jacobian(f: Function) -> Function:
-    """``jacobian(f)(x)`` has shape ``f(x).shape + x.shape``: the derivative of each by each.
+    """``jacobian(f)(x)`` has shape ``f(x).shape + x.shape``: the derivative of each by each; of a
+    dict, list or tuple of arrays one for each of them.
 
     >>> jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -265,7 +266,7 @@ def jacobian(f: Function) -> Function:
     """
 
     def transformed(x: Any) -> Any:
-        value, (stand_in,), inside = call(f, (x,), [0])
+        value, inputs, inside = call(f, (x,), [0])
         if not isinstance(value, Tensor):
             scalar(value, f, transformed.__name__)
         rows = []
@@ -273,9 +274,15 @@ def jacobian(f: Function) -> Function:
             seed = np.zeros(value.size, value.dtype)
             seed[i] = 1
             seed = seed.reshape(value.shape)
-            rows += pulled(value, [stand_in], seed, inside)
-        shape = value.shape + stand_in.shape
-        return np.stack(rows).reshape(shape) if rows else np.zeros(shape, stand_in.dtype)
+            rows.append(pulled(value, inputs, seed, inside))
+        found = []
+        for k, stand_in in enumerate(inputs):
+            shape = value.shape + stand_in.shape
+            parts = [row[k] for row in rows]
+            found.append(
+                np.stack(parts).reshape(shape) if rows else np.zeros(shape, stand_in.dtype)
+            )
+        return like((x,), [0], found)[0]
 
     transformed.__name__ = f"jacobian({getattr(f, '__name__', 'f')})"
     return transformed

@@ -125,6 +125,7 @@ def test_constants_convert_freely() -> None:
         ([[1], [1, 2]], ValueError, "rows of different lengths"),
         (1j, TypeError, "complex128; complex numbers are not supported"),
         (np.ma.array([1.0, 2.0], mask=[0, 1]), TypeError, "masked array.*filled"),
+        (np.matrix([[1.0, 2.0]]), TypeError, r"np\.matrix.*np\.asarray.*@"),
     ],
 )
 def test_data_that_are_not_real_numbers(data: Any, error: type[Exception], says: str) -> None:
@@ -138,6 +139,8 @@ def test_data_that_are_not_real_numbers(data: Any, error: type[Exception], says:
         (lambda t: t + np.array([1, None]), TypeError, "add with .* dtype object; it takes real"),
         (lambda t: t * ["a", "b"], TypeError, "multiply with .* dtype <U1; it takes real"),
         (lambda t: t - [[1], [1, 2]], ValueError, "subtract with .* rows of different lengths"),
+        (lambda t: np.matrix(np.eye(2)) * t, TypeError, r"multiply with .* np\.matrix"),
+        (lambda t: t * np.matrix(np.eye(2)), TypeError, r"multiply with .* np\.matrix"),
         (lambda t: np.where(t > 0, "a", t), TypeError, "where with .* dtype <U1"),
         (lambda t: np.concatenate([t, DATE]), TypeError, "concatenate with .* datetime64"),
         (lambda t: np.dot(t, 1j * np.ones(2)), TypeError, "dot with .* complex numbers"),

@@ -90,6 +90,16 @@ def test_gradients_have_the_structure_of_the_arguments() -> None:
     assert twice == again == {"x": 6}
 
 
+def test_jacobians_of_a_structure() -> None:
+    found = jacobian(lambda p: p["A"] @ p["x"])({"A": A, "x": X})
+    close(found["x"], A)
+    close(found["A"], np.einsum("ij,k->ijk", np.eye(2), X))
+    empty = jacobian(lambda p: p[0][:0])([X, 1.0])
+    assert [x.shape for x in empty] == [(0, 3), (0,)]
+    second = jacobian(lambda x: grad(lambda p: (p["x"] ** 3).sum())({"x": x})["x"])(X)
+    close(second, 6 * np.diag(X))
+
+
 def test_structures_inside_other_transforms() -> None:
     inner = lambda p: (p["w"] ** 3).sum()  # noqa: E731
     close(grad(lambda w: grad(inner)({"w": w})["w"].sum())(X), 6 * X)
