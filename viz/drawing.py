@@ -35,7 +35,8 @@ def draw(
     max_nodes: int = 150,
     theme: str = "light",
 ) -> Drawing:
-    """Draw the computation that led to ``tensor``; or to ``model(*inputs)`` when a model comes first.
+    """Draw the computation that led to ``tensor``; or to ``model(*inputs)`` when a model comes first;
+    or, of a report of the gradient doctor, the network with each gradient's verdict where it flows.
 
     >>> x = Tensor(3.0, requires_grad=True, name="x")
     >>> print(draw(x * 2 + 1))
@@ -48,8 +49,8 @@ def draw(
     or "auto". ``direction``: "down", "right" or "auto". ``show``: any of "shape", "value", "grad",
     "dtype". ``names``: names for unnamed tensors, such as ``locals()``. ``collapse``: layers
     ("layer 1") and results to draw as one box. ``constants``: "inline", "nodes" or "hide".
-    ``highlight``: tensors, names, or a report of gradients. Above ``max_nodes`` what repeats is
-    folded or drawn by layers. ``theme``: "light" or "dark".
+    ``highlight``: tensors, names, or a report of gradients for tensors of these names. Above
+    ``max_nodes`` what repeats is folded or drawn by layers. ``theme``: "light" or "dark".
 
     TypeError for what is neither a Tensor nor a model, ValueError for an unknown choice.
     """
@@ -63,6 +64,9 @@ def draw(
         choice("show", item, SHOW)
     if isinstance(max_nodes, bool) or not isinstance(max_nodes, int) or max_nodes < 2:
         raise ValueError(f"max_nodes has to be a whole number of at least 2, not {max_nodes!r}.")
+    if hasattr(tensor, "to_draw"):
+        tensor, about = tensor.to_draw()
+        highlight = about if highlight is None else highlight
     root, names = recorded(tensor, inputs, names)
     entries = read(root, names)
     options = Options(level, show, collapse, constants, marks_of(highlight, entries), max_nodes)

@@ -44,20 +44,22 @@ def report_marks(report: Any) -> Marks:
     """A report's verdicts (on a quantity such as ``dW2``) by the tensor's name."""
     causes: dict[str, list[str]] = {}
     for cause in parts_of(report, "causes"):
-        says = field(cause, "says", "cause") or str(cause)
-        wrapped = textwrap.wrap(f"looks like: {says}", 36, max_lines=3, placeholder=" …")
-        causes[str(field(cause, "quantity"))] = wrapped
+        says, line = field(cause, "says", "cause") or str(cause), field(cause, "line")
+        where = f"line {line}: " if line else ""
+        first, *others = str(field(cause, "quantity")).split(", ")
+        causes[first] = textwrap.wrap(f"{where}{says}", 36, max_lines=3, placeholder=" …")
+        causes |= {other: [f"{where}as in {first}"] for other in others}
     first = getattr(report, "first_wrong", None) or ""
-    because = f" because of {first.removeprefix('d')} ↑" if first else ""
+    because = f"follows from {first}" if first else "off"
     marks: Marks = {}
     for row in parts_of(report, "rows"):
         quantity, error = str(field(row, "name")), field(row, "error")
         verdict = str(field(row, "verdict") or ("ok" if error < 1e-6 else "wrong")).lower()
-        number = f"{error:.0e}" if isinstance(error, float) else ""
+        number = (f"{error:.0e}" if error else "0") if isinstance(error, float) else ""
         if verdict.startswith("ok"):
             mark, lines = "right", [f"✓ {number}".strip()]
         elif verdict.startswith("follows"):
-            mark, lines = "follows", [f"~ {quantity} off{because}"]
+            mark, lines = "follows", [f"~ {quantity} {because}"]
         else:
             off = f" · rel err {number}" if number else f" · {verdict}"
             mark, lines = "wrong", [f"✗ {quantity}{off}", *causes.get(quantity, [])]

@@ -51,6 +51,7 @@ from nn.doctor.report import (
 from nn.doctor.sandbox import Event, Failure, TooLong
 from nn.doctor.subject import Run, Subject, batch_of, proportional
 from nn.doctor.twin import Factor, Twin
+from tinygrad_edu import Tensor
 
 ENOUGH = 1e-6  # a larger relative error is wrong
 HOPELESS = (
@@ -426,6 +427,7 @@ class Examination:
         for trial in trials:
             report.checked.append(trial.experiment.title)
         self.describe_truth(first)
+        report.graph = lambda: self.graph(first)
         self.state(trials)
         wrong = [t for t in trials if not t.right]
         if not wrong:
@@ -814,6 +816,7 @@ class Examination:
         """Rows and causes from the marks."""
         report, twin = self.report, self.twin_of(trial)
         assert twin is not None
+        report.graph = lambda: self.graph(trial)
         theirs = {ours: t for t, ours in twin.names().items()}
         wrong = False
         self.marks = found.marks
@@ -904,6 +907,18 @@ class Examination:
                         line = linecache.getline(where.file, where.line)
                         return own_names.assignment(where.name, formula, line)
         return None
+
+    def graph(self, trial: Trial) -> Tensor | None:
+        """The cost of the recognised network on a probe, its tensors with the names of the report."""
+        twin = self.twin_of(trial)
+        if twin is None:
+            return None
+        known, about = twins.tensors(twin, trial.experiment.probes[0], 0)
+        for theirs, ours in twin.names().items():
+            known[ours].name = theirs
+        cost = twins.raw_cost(twin, known, about) * twin.factor.value(about["m"], about["n"])
+        cost.name = "cost"
+        return cost
 
     def mark_verdict(self, mark: Mark, name: str, trial: Trial, found: Explanation) -> Verdict:
         truth = trial.truths[0].gradients.get(name)

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -129,6 +130,7 @@ class Report:
     unexplained: list[str] = field(default_factory=list)
     parts: list[Report] = field(default_factory=list)
     compared: str = "gradient"  # what the rows are; "update" of the parameters
+    graph: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     sign: int = 0  # of a network's gradients in common, -1 where all are those of minus the cost
 
     @property
@@ -187,6 +189,22 @@ class Report:
             "problem": self.problem,
             "parts": [p.as_dict() for p in self.parts],
         }
+
+    def to_draw(self) -> tuple[Any, Report]:
+        """What ``viz.draw(report)`` draws: the cost of the network as a Tensor, and the part of the
+        report that is about it, the first wrong one. ValueError where no network was recognised."""
+        for report in sorted([self, *self.all_parts], key=lambda r: not r.first_wrong):
+            cost = report.graph() if report.graph is not None else None
+            if cost is not None:
+                return cost, report
+        raise ValueError(
+            f"{self.title}: no network was recognised that could be drawn; draw your own cost with "
+            "highlight=report."
+        )
+
+    @property
+    def all_parts(self) -> list[Report]:
+        return [x for p in self.parts for x in (p, *p.all_parts)]
 
     def __str__(self) -> str:
         return self.text()

@@ -14,6 +14,7 @@ import pytest
 
 import tinygrad_edu as tg
 import viz
+from nn import doctor
 from tinygrad_edu import Tensor
 
 
@@ -286,11 +287,45 @@ def test_a_report_is_shown_on_the_graph(networks):
         first_wrong="dW2",
     )
     drawn = boxes(parsed(viz.draw(networks.classifier(4, 3, 1), highlight=report)))
-    assert drawn["W2"]["label"].endswith("✗ dW2 · rel err 5e-01\\nlooks like: missing 1/m")
+    assert drawn["W2"]["label"].endswith("✗ dW2 · rel err 5e-01\\nmissing 1/m")
     assert (drawn["W2"]["color"], drawn["W2"]["penwidth"]) == ("#cf222e", "3")
-    assert drawn["W1"]["label"].endswith("~ dW1 off because of W2 ↑")
+    assert drawn["W1"]["label"].endswith("~ dW1 follows from dW2")
     assert "dashed" in drawn["W1"]["style"]
     assert drawn["b2"]["label"].endswith("✓ 1e-16")
+
+
+def test_the_report_of_the_doctor_is_drawn_with_the_wrong_quantity_where_it_flows():
+    def forward(X, W1, b1, W2, b2):
+        A1 = np.tanh(W1 @ X + b1)
+        A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
+        return A1, A2
+
+    def cost(A2, Y):
+        return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+
+    def backward(X, Y, A1, A2, W2):
+        m = X.shape[1]
+        dZ2 = (A2 - Y) / m
+        dZ1 = W2.T @ dZ2 * (1 - A1)
+        dW1, db1 = dZ1 @ X.T, dZ1.sum(axis=1, keepdims=True)
+        dW2, db2 = dZ2 @ A1.T, dZ2.sum(axis=1, keepdims=True)
+        return dW1, db1, dW2, db2
+
+    rng = np.random.default_rng(0)
+    params = {"W1": rng.normal(size=(3, 2)), "b1": np.zeros((3, 1))}
+    params |= {"W2": rng.normal(size=(1, 3)), "b2": np.zeros((1, 1))}
+    X = rng.normal(size=(2, 5))
+    report = doctor.check(forward, cost, backward, params, X, 1.0 * (X[:1] > 0))
+    drawn = boxes(parsed(viz.draw(report)))
+    assert "✗ dZ1 · wrong\\nline " in drawn["Z1"]["label"] and "1 - A1" in drawn["Z1"]["label"]
+    assert [n for n, box in drawn.items() if box.get("penwidth") == "3"] == ["Z1"]
+    assert drawn["W1"]["label"].endswith("~ dW1 follows from dZ1")
+    assert "✓" in drawn["W2"]["label"] and "✓" not in drawn["Z1"]["label"]
+    assert "tanh" in str(viz.draw(report)) and "cross entropy" in str(viz.draw(report))
+
+    unknown = doctor.check_pair(np.tanh, lambda x: 1 - np.tanh(x))
+    with pytest.raises(ValueError, match="no network was recognised"):
+        viz.draw(unknown)
 
 
 def test_the_comparison_with_the_formulas_by_hand(networks):
