@@ -23,6 +23,7 @@ from nn.doctor.forms import (
     BACKWARD,
     COST,
     FORWARD,
+    Layer,
     Local,
     check_layers,
     check_pair,
@@ -30,6 +31,7 @@ from nn.doctor.forms import (
     check_update,
     examine_local,
     first_method,
+    probabilities,
 )
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.load import Room, load
@@ -57,16 +59,19 @@ from nn.doctor.subject import RATE, GlobalSubject, ObjectSubject, Subject, param
 Function = Callable[..., Any]
 IS = {
     "forward": re.compile(
-        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|query|^(model|net|network)$",
+        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$",
         re.I,
     ),
-    "backward": re.compile(r"back|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
+    "backward": re.compile(r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
     "cost": re.compile(r"cost|loss|entropy|mse|error|objective|^J$", re.I),
     "update": re.compile(r"update|apply_grad|sgd|gradient_descent_step|optimi[sz]e_step", re.I),
     "step": re.compile(r"step|update|sgd|learn|optimi[sz]e|train|descent|fit", re.I),
     "init": re.compile(r"init", re.I),
 }
-NOT = re.compile(r"check|numer|to_vector|to_dict|plot|test|train|de?s?cent|load|print|verify", re.I)
+NOT = re.compile(
+    r"^(?!.*forward).*train|check|numer|to_vector|to_dict|plot|test|de?s?cent|load|print|verify",
+    re.I,
+)
 SLOPE = re.compile(
     r"_?(prime|deriv(ative)?|backward|backwards|bwd|grad(ient)?|back|der|dash|delta)$"
     r"|^(d|grad|gradient|deriv|derivative|der)_(of_)?",
@@ -82,7 +87,8 @@ STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", 
 EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
     "num_iters": 1, "n_iters": 1, "lambd": 0.7, "lambda_": 0.7, "lam": 0.7, "Lambda": 0.7, "reg": 0.1,
-    "keep_prob": 0.8, "print_cost": False, "verbose": False,
+    "keep_prob": 0.8, "print_cost": False, "verbose": False, "momentum": 0.9, "threshold": 0.5,
+    "beta": 0.9, "decay": 0.1, "epsilon": 1e-8,
 }  # fmt: skip
 USUAL: dict[str, Function] = {  # of a derivative whose function is not in the file
     "tanh": np.tanh, "sigmoid": tg.sigmoid, "relu": tg.relu, "exp": np.exp, "sin": np.sin, "cos": np.cos,
@@ -205,6 +211,7 @@ class Finder:
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
         self.used: set[str] = set()
+        self.methods: set[tuple[str, str]] = set()  # backward of a layer that is examined
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
@@ -311,7 +318,8 @@ class Finder:
         """Loops that compute the gradients and update the parameters in their own lines."""
         for site in sites(self.room.statements):
             owner = site.owner.name if site.owner is not None else ""
-            if (site.kind is None and owner in self.used) or self.is_driver(site):
+            done = site.kind is None and owner in self.used
+            if done or (site.kind, owner) in self.methods or self.is_driver(site):
                 continue
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2 and site.kind is None:
@@ -750,14 +758,14 @@ class Finder:
         """By entries; of two arguments; of numbers only; of a vector, to a number."""
         report = check_pair(f, g)
         if report.problem and len(required(g)) == 1:
-            by_numbers = check_pair(np.vectorize(f), np.vectorize(g))
+            by_numbers = check_pair(by_entries(f), by_entries(g))
             if not by_numbers.problem:
                 return by_numbers
             for shape in ((2,), (3,), (4,), (5,), (3, 4)):
                 field = ScalarField(f, g)
                 value, failure = attempt(lambda s=shape, h=field: h.forward(np.ones(s)))  # type: ignore[misc]
                 if failure is None and np.shape(value) == ():
-                    report = examine_local(Local(field, np.ones(shape), np.asarray(1.5)), "")
+                    report = examine_local(Local(Layer(field), np.ones(shape), np.asarray(1.5)), "")
                     report.checked = [f"two random x of shape {shape}"]
                     return report
         return report
@@ -797,7 +805,9 @@ class Finder:
                 )
                 continue
             if backward is not None and is_layer(kind, forward, backward, made[0]):
-                yield self.layer(name, made, forward)
+                report = self.layer(name, made, forward)
+                self.methods |= {(name, backward)} if report.status != 2 else set()
+                yield report
                 continue
             yield self.best(name, self.object_subjects(made, forward, backward or str(step)))
 
@@ -901,8 +911,16 @@ def layer_report(name: str, holder: Any, forward: str, shape: tuple[int, ...]) -
     second = needed[1] if len(needed) > 1 else ""
     x = rng.normal(size=shape)
     if role_of(second) == "Y" or "loss" in name.lower():
-        T = np.eye(shape[1])[rng.integers(0, shape[1], shape[0])]
-        report = check_layers([], holder, x, T)
+        if len(shape) != 2:
+            return Report(name, problem="it is a cost.")
+        labels = rng.integers(0, shape[1], shape[0])
+        reports = []
+        for T, given in product((np.eye(shape[1])[labels], labels), (x, probabilities(x))):
+            report = check_layers([], holder, given, T)
+            reports.append(report)
+            if report.ok:
+                break
+        report = min(reports, key=lambda r: r.status if r.status != 2 else 0.5)
         if report.parts and "expected one number" in report.parts[0].problem:
             return check_layers([holder], None, (x, rng.normal(size=shape)))
         return report
@@ -925,6 +943,10 @@ class ScalarField:
 
     def backward(self, dout: Any) -> Any:
         return dout * np.asarray(self.g(self.x))
+
+
+def by_entries(f: Function) -> Function:
+    return np.vectorize(f, otypes=[float])
 
 
 def partial_call(function: Any, arguments: Mapping[str, Any]) -> Function:
@@ -1118,6 +1140,8 @@ def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:
     f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
     b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
     low = [p.lower() for p in b]
+    if any(role_of(p) == "Y" for p in f[1:]) and not parameters_in(made):
+        return True
     if any(role_of(p) in ("Y", "X") for p in low):
         return False
     if not low:

@@ -38,6 +38,7 @@ from nn.doctor.subject import (
     batch_of,
     differs,
     gradients_of_changes,
+    is_arraylike,
     loss_in,
     parameters_in,
     put,
@@ -159,10 +160,10 @@ def check_model(
 
 
 FORWARD = ("forward", "feedforward", "feed_forward", "forward_pass", "forward_propagation",
-           "forward_prop", "forwardprop", "propagate", "predict", "__call__")  # fmt: skip
+           "forward_prop", "forwardprop", "propagate", "predict", "run", "query", "__call__")  # fmt: skip
 BACKWARD = ("backward", "backprop", "backpropagation", "back_propagation", "backward_pass", "back_prop",
             "backward_propagation", "backpropagate", "gradient", "gradients", "compute_gradients",
-            "grad", "backwards")  # fmt: skip
+            "grad", "backwards", "bptt")  # fmt: skip
 COST = ("loss", "cost", "compute_loss", "compute_cost", "cost_function", "loss_function",
         "calculate_loss", "calc_loss", "cross_entropy", "mse", "criterion")  # fmt: skip
 
@@ -293,11 +294,11 @@ class Local(Subject):
         self.layer, self.dout, self.target = layer, dout, target
         self.inputs = {"x": x}
         if isinstance(x, tuple):
-            self.inputs = dict(zip(argument_names(layer.forward), x))
+            self.inputs = dict(zip(required(layer.method(0)), x))
         elif isinstance(x, Mapping):
             self.inputs = dict(x)
-        params = dict(parameters_in(layer))
-        params = {k: v for k, v in params.items() if np.size(v) and is_used(layer, k)}
+        params = parameters_in(layer.thing)
+        params = {k: v for k, v in params.items() if np.size(v) and is_used(layer.thing, k)}
         own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
         super().__init__({**own, **params}, None, None)
         self.params = {**own, **params}
@@ -306,7 +307,7 @@ class Local(Subject):
         layer = copy.deepcopy(self.layer)
         for k, v in values.items():
             if k not in self.inputs:
-                put(layer, k, v)
+                put(layer.thing, k, v)
         return layer
 
     def ahead(self, layer: Any, values: Mapping[str, Any]) -> Any:
@@ -318,7 +319,7 @@ class Local(Subject):
         layer = self.with_values(values)
         out = self.ahead(layer, values)
         if self.target is not None:
-            return loss_in(out), None
+            return loss_of(out), None
         return np.sum(out * self.dout), out
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
@@ -331,19 +332,16 @@ class Local(Subject):
         run.seen, run.tracer, run.forward_codes = forward.events, forward, list(forward.codes)
         if run.failure:
             return run
-        if self.target is not None and np.size(out) == 1:
-            run.loss = np.asarray(out).item()
-        elif self.target is not None:
-            run.loss = np.nan
+        if self.target is not None:
+            run.loss = loss_of(out)
         elif np.shape(out) == np.shape(self.dout):
             run.loss = np.sum(out * self.dout)
         else:
             run.loss = np.nan
         run.stage = "backward"
         dout = None if self.dout is None else np.array(self.dout)
-        x = next(iter(values.values()))
         tracer = Tracer(watch=watch)
-        result, run.failure = attempt(lambda: backward_of(layer, dout, x), tracer=tracer)
+        result, run.failure = attempt(lambda: layer.backward(dout), tracer=tracer)
         run.events, run.tracer = tracer.events, tracer
         if run.failure:
             return run
@@ -352,7 +350,7 @@ class Local(Subject):
             run.changed.append("dout, the gradient that backward receives,")
         self.take(run, result, layer, before)
         if run.updates:
-            run.events = run.events + updates_seen(run.events, before, RATE)
+            run.events = run.events + updates_seen(run.events, before, layer.rate)
         return run
 
     def take(self, run: Run, result: Any, layer: Any, before: dict[str, Any]) -> None:
@@ -361,7 +359,7 @@ class Local(Subject):
             if is_numeric(g):
                 run.gradients[f"d{k}"] = np.asarray(g)
         own = {k: v for k, v in before.items() if k not in self.inputs}
-        found = parameters_in(layer, gradients=True)
+        found = parameters_in(layer.thing, gradients=True)
         for path, value in found.items():
             name = None if path in own else parameter_meant(path, list(own))
             if name is not None and np.any(value) | (f"d{name}" not in run.gradients):
@@ -371,10 +369,10 @@ class Local(Subject):
             for k, old in own.items()
             if k in found and f"d{k}" not in run.gradients and differs(old, found[k])
         }
-        run.gradients |= gradients_of_changes(run, own, after, RATE)
+        run.gradients |= gradients_of_changes(run, own, after, layer.rate)
         run.after |= after
         run.updates = bool(after)
-        lists = getattr(layer, "grads", None)
+        lists = getattr(layer.thing, "grads", None)
         if isinstance(lists, list | tuple) and len(lists) == len(own):
             for k, g in zip(own, lists):
                 if is_numeric(g):
@@ -414,19 +412,78 @@ class Local(Subject):
         if any(f is None for f in found):
             return None
         ups = [self.dout, self.dout]
-        return pair_cause(type(self.layer).__name__, "dx", values, rights, found, points, ups, True)
+        return pair_cause(self.layer.title, "dx", values, rights, found, points, ups, True)
 
 
-def as_layer(thing: Any) -> Any:
-    """The object, with its methods under the names forward and backward if they have others."""
-    names = {"forward": first_method(thing, FORWARD), "backward": first_method(thing, BACKWARD)}
-    if all(name in (None, usual) for usual, name in names.items()):
-        return thing
-    new = copy.copy(thing)
-    for usual, name in names.items():
-        if name is not None:
-            setattr(new, usual, getattr(new, name))
-    return new
+class Layer:
+    """A learner's layer object with ``forward`` and ``backward``, whatever it calls them.
+
+    Results that are kept in the object instead of being returned are found there; what backward wants
+    besides the gradient of the output is given to it by name.
+    """
+
+    def __init__(self, thing: Any):
+        self.thing = thing
+        self.names = [method_alike(thing, names) for names in (FORWARD, BACKWARD)]
+        own = [v for k, v in vars(thing).items() if role_of(k) == "lr" and isinstance(v, float)]
+        self.rate = own[0] if own and own[0] else RATE
+        self.out: Any = None
+
+    @property
+    def title(self) -> str:
+        return type(self.thing).__name__
+
+    def method(self, which: int) -> Function:
+        return getattr(self.thing, str(self.names[which]))
+
+    def forward(self, *inputs: Any) -> Any:
+        out = self.method(0)(*inputs)
+        self.out = self.kept(lambda name: role_of(name) == "output") if out is None else out
+        self.x = inputs[0] if inputs else None
+        self.target = inputs[1] if len(inputs) > 1 else None
+        return self.out
+
+    def kept(self, fits: Callable[[str], bool]) -> Any:
+        """The last array in an attribute of such a name."""
+        found = [v for k, v in vars(self.thing).items() if fits(k) and is_arraylike(v)]
+        return found[-1] if found else None
+
+    def backward(self, dout: Any = None) -> Any:
+        method = self.method(1)
+        needed, first = required(method), argument_names(method)[:1]
+        roles = {"X": self.x, "Y": self.target, "lr": RATE, "output": self.out}
+        own = dict.fromkeys(required(self.method(0))[:1], self.x)
+        if dout is None:  # of a cost: it needs nothing, 1, or what forward has had
+            values = [roles["Y"] if role_of(n) == "Y" else self.value_of_cost() for n in needed]
+            result = method(*values) if len(needed) > 1 else method(*[1] * len(needed))
+        else:
+            roles["m"] = examples_of(self.x, dout)
+            others = [own.get(n, roles.get(role_of(n) or "", RATE)) for n in needed[1:]]
+            result = method(dout, *others) if first else method()
+        if result is None:
+            shape = np.shape(self.x)
+            result = self.kept(lambda name: bool(OF_INPUT.search(name)))
+            result = None if np.shape(result) != shape else result
+        return result
+
+    def value_of_cost(self) -> Any:
+        """What the backward pass of a cost receives first: the probabilities, kept by forward."""
+        kept = self.kept(lambda name: role_of(name) == "output")
+        return self.x if kept is None else kept
+
+
+OF_INPUT = re.compile(
+    r"^(d|grad_?|delta_?)_?(x|in(puts?)?|values?|a_?prev)$|^(x|in(puts?)?)_?grad", re.I
+)
+
+
+def method_alike(thing: Any, names: Sequence[str]) -> str | None:
+    """The method with one of these names, or the only one whose name has one of them as a part."""
+    if (found := first_method(thing, names)) is not None:
+        return found
+    parts = [n for n in names[:2] if n != "loss"]
+    alike = [n for n in vars(type(thing)) if any(part in n.lower() for part in parts)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def argument_names(method: Function) -> list[str]:
@@ -464,24 +521,6 @@ def examples_of(x: Any, dout: Any) -> int:
     return int(shape[-1] if np.shape(dout)[-1:] == shape[-1:] else shape[0])
 
 
-def backward_of(layer: Any, dout: Any, x: Any = None) -> Any:
-    parameters = [
-        p
-        for p in inspect.signature(layer.backward).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    needed = [p.name for p in parameters if p.default is p.empty]
-    if dout is None:
-        return layer.backward() if not needed else layer.backward(1)
-    if len(needed) > 1:  # backward(grad, learning_rate), which updates at once
-        known = {"X": x, "m": examples_of(x, dout)}
-        own = dict.fromkeys(argument_names(layer.forward)[:1], x)
-        return layer.backward(
-            dout, *[own.get(n, known.get(role_of(n) or "", RATE)) for n in needed[1:]]
-        )
-    return layer.backward(dout) if parameters else layer.backward()
-
-
 def check_layers(
     layers: Sequence[Any], loss_layer: Any = None, X: Any = None, T: Any = None
 ) -> Report:
@@ -491,9 +530,9 @@ def check_layers(
     before a wrong one is not blamed. ``loss_layer`` may be None: half the sum of squares then.
     """
     report = Report("Layers")
-    named = {id(x): as_layer(x) for x in layers}
+    named = {id(x): Layer(x) for x in layers}
     layers = [named[id(x)] for x in layers]
-    loss_layer = as_layer(loss_layer)
+    loss_layer = None if loss_layer is None else Layer(loss_layer)
     if not layers and loss_layer is None:
         report.problem = "there are no layers to examine."
         return report
@@ -512,6 +551,8 @@ def check_layers(
         return report
     X = np.asarray(X)
     x = rng.normal(size=X.shape)
+    if not layers and positive(X):
+        x = probabilities(x)
     names = layer_names(layers)
     originals = list(layers)
     layers = [copy.deepcopy(x) for x in originals]
@@ -529,10 +570,11 @@ def check_layers(
         T = np.asarray(T)
         n = inputs[-1].shape[-1]
         target = labels_like(T, rng, T.shape, n, len(inputs[-1]))
-        part = examine_local(Local(loss_layer, inputs[-1], None, target), type(loss_layer).__name__)
+        part = examine_local(Local(loss_layer, inputs[-1], None, target), loss_layer.title)
         report.parts.append(part)
+        last = copy.deepcopy(loss_layer)
         dout, failure = attempt(
-            lambda: loss_gradient(copy.deepcopy(loss_layer), inputs[-1], target)
+            lambda: (last.forward(np.array(inputs[-1]), target), last.backward())[1]
         )
         if failure or np.shape(dout) != inputs[-1].shape:
             dout = rng.normal(size=inputs[-1].shape)
@@ -552,13 +594,13 @@ def check_layers(
     return report
 
 
-def loss_gradient(layer: Any, x: Any, target: Any) -> Any:
-    layer.forward(np.array(x), target)
-    return backward_of(layer, None)
-
-
 def layer_names(layers: Sequence[Any]) -> list[str]:
-    return [f"{type(layer).__name__}{i}" for i, layer in enumerate(layers, start=1)]
+    return [f"{layer.title}{i}" for i, layer in enumerate(layers, start=1)]
+
+
+def loss_of(out: Any) -> Any:
+    """The loss in what the forward pass of a cost gives: one number, or one for each example."""
+    return np.sum(out) if is_arraylike(out) else loss_in(out)
 
 
 class LocalMean(Local):
@@ -570,6 +612,8 @@ class LocalMean(Local):
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
         return super().run(self.shrunk(values), X, Y, watch)
 
+    examples = 1
+
     def shrunk(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """With parameters 1 / m as large: the gradient by the given ones is that of the mean."""
         return {k: v if k == self.first else v / self.examples for k, v in values.items()}
@@ -578,25 +622,46 @@ class LocalMean(Local):
     def first(self) -> str:
         return next(iter(self.inputs))
 
-    @property
-    def examples(self) -> int:
-        return examples_of(self.inputs[self.first], self.dout)
-
 
 def examine_local(subject: Local, title: str) -> Report:
     """One layer; its gradients may be those for a mean over the examples."""
     report = examine_probes(subject, title)
     if report.status != 1 or len(subject.params) < 2 or subject.target is not None:
         return report
-    mean = LocalMean(subject.layer, subject.inputs, subject.dout)
-    found = examine_probes(mean, title)
-    if found.problem or (not found.ok and count_right(found) <= count_right(report)):
+    if is_first_layer(subject, report):
         return report
-    found.conventions.append(
-        "the gradients of the parameters are divided by the number of examples and that of "
-        f"{mean.first} is not: the cost is a mean (the course's convention)"
-    )
-    return found
+    shape = np.shape(next(iter(subject.inputs.values()))) or (1,)
+    for examples in dict.fromkeys(
+        [examples_of(np.empty(shape), subject.dout), shape[0], shape[-1]]
+    ):
+        mean = LocalMean(subject.layer, subject.inputs, subject.dout)
+        mean.examples = examples
+        found = examine_probes(mean, title)
+        if found.ok or (not found.problem and count_right(found) > count_right(report)):
+            found.conventions.append(
+                "the gradients of the parameters are divided by the number of examples and that of "
+                f"{mean.first} is not: the cost is a mean (the course's convention)"
+            )
+            return found
+    return report
+
+
+def is_first_layer(subject: Local, report: Report) -> bool:
+    """Whether only the gradient of the input is missing, and it is computed nowhere; then it is said."""
+    first = f"d{next(iter(subject.inputs))}"
+    row = next((r for r in report.rows if r.name == first and r.verdict == MISSING), None)
+    others = [r for r in report.rows if r is not row]
+    tree = source_tree(subject.layer.method(1))
+    returned = [n for n in walk_own(tree) if isinstance(n, ast.Return)] if tree is not None else []
+    values = [n.value for n in returned if n.value is not None]
+    nothing = all(isinstance(v, ast.Constant) for v in values)
+    named = [n.id for n in walk_own(tree) if isinstance(n, ast.Name)] if tree is not None else []
+    right = others and all(r.verdict in (OK, CONVENTION) for r in others)
+    if row is None or not right or not nothing or any(OF_INPUT.search(n) for n in named):
+        return False
+    report.rows, report.causes, report.unexplained = others, [], []
+    report.notes.append("backward gives no gradient of the input: it can only be the first layer")
+    return True
 
 
 def count_right(report: Report) -> int:
@@ -618,11 +683,15 @@ def local_probes(subject: Local) -> Experiment:
         for k, v in subject.inputs.items():
             values[k] = rng.normal(size=np.shape(v))
         if subject.target is not None and positive(subject.params["x"]):
-            e = np.exp(values["x"])
-            values["x"] = e / e.sum(axis=-1, keepdims=True)
+            values["x"] = probabilities(values["x"])
         first = next(iter(subject.inputs))
         probes.append(Probe(values, None, None, len(np.atleast_1d(values[first]))))
     return Experiment("the layer by itself", (probes[0], probes[1]), 1)
+
+
+def probabilities(x: Any) -> Any:
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
 
 
 def positive(x: Any) -> bool:
@@ -636,14 +705,12 @@ def chain_of_shared(
 
     def chain(objects: list[Any]) -> list[Any]:
         out = np.array(x)
-        given = {}
         for layer in objects:
-            given[id(layer)] = out
             out = layer.forward(np.array(out))
         g = np.array(dout)
         found = []
         for layer in reversed(objects):
-            g = backward_of(layer, np.array(g), given[id(layer)])
+            g = layer.backward(np.array(g))
             found.append(np.array(g))
         return found
 
@@ -667,7 +734,7 @@ def chain_of_shared(
                     "one object for two layers",
                     f"{names[first]} and {names[i]} are one object: the forward pass of the second "
                     "overwrites what the first has kept for backward",
-                    fix=f"make two objects of {type(layers[i]).__name__}",
+                    fix=f"make two objects of {layers[i].title}",
                     proof="with a copy for each layer the gradients of the chain are right",
                 )
             )

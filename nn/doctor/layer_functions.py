@@ -14,9 +14,9 @@ import numpy as np
 from nn.doctor.forms import Local, examine_local
 from nn.doctor.invent import kind_of, layer_inputs, settings
 from nn.doctor.naming import parameter_meant, required, result_names, role_of, source_tree
-from nn.doctor.report import Report
+from nn.doctor.report import SHAPE, Report
 from nn.doctor.sandbox import attempt
-from nn.doctor.subject import is_arraylike
+from nn.doctor.subject import RATE, is_arraylike
 
 Function = Callable[..., Any]
 
@@ -50,6 +50,7 @@ class FunctionLayer:
 
     def __init__(self, f: Function, g: Function, others: Mapping[str, Any], guess: int = 0):
         self.f, self.g, self.guess = f, g, guess
+        self.thing, self.rate, self.title = None, RATE, f.__name__
         self.settings = dict(others)
         taken = [n for n in required(f) if n not in others]
         self.keys = {n: keys_read(f, n) for n in taken if role_of(n) in ("params", "cache")}
@@ -57,6 +58,9 @@ class FunctionLayer:
         self.received = [n for n in required(g) if is_gradient(n)] or required(g)[:1]
         self.kept: Any = None
         self.guessed = False
+
+    def method(self, which: int) -> Function:
+        return (self.f, self.g)[which]
 
     def forward(self, *values: Any) -> Any:
         given = dict(zip(self.inputs, values))
@@ -172,19 +176,25 @@ def check_one(f: Function, g: Function, others: Mapping[str, Any], title: str) -
             return check_one(f, g, {**others, **dict.fromkeys(left, 0.3)}, title)
         guessed, layer.kept = layer.guessed, None
         report = examine_local(Local(layer, arrays, dout), title)
-        if not guessed and failure is None:
-            return report
-        if guessed and failure is None:
-            guesses.append(report)
-        elif not guessed:
-            stopped = stopped or report
         if report.ok:
             return report
+        if failure is None:
+            guesses.append(report)
+            if not guessed and not shapes_only(report):
+                break
+        elif not guessed:
+            stopped = stopped or report
     if guesses:
         return min(guesses, key=lambda r: sum(v.wrong for v in r.rows))
     if stopped is not None:
         return stopped
-    return Report(title, problem=f"{title.split()[0]} does not run: {failures[0]}.")
+    last = max(failures, key=failures.count)
+    return Report(title, problem=f"{title.split()[0]} does not run: {last}.")
+
+
+def shapes_only(report: Report) -> bool:
+    """Whether a gradient has another shape than its parameter: the parameter may have another one."""
+    return any(r.verdict == SHAPE for r in report.rows)
 
 
 def constants(layer: FunctionLayer, result: Any) -> list[str]:

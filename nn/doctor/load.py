@@ -31,7 +31,7 @@ CONSTANT_CALLS = {
     "default_rng", "partial", "set", "str", "reshape", "dot", "astype", "full", "zeros_like", "ones_like",
     "concatenate", "vstack", "hstack", "column_stack", "sin", "cos", "tanh", "sum", "mean", "seed",
     "rand", "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice",
-    "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T",
+    "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T", "vectorize",
 }  # fmt: skip
 MAGIC = re.compile(r"^(\s*)([%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 LARGEST = 20_000_000  # bytes

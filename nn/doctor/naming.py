@@ -21,16 +21,18 @@ ROLES: dict[str, str] = {
         "params": "parameters params param weights theta thetas w_b model network net p ws weight "
         "nn_params initial_nn_params all_theta",
         "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
-        "samples feature images train_data x_in inp",
+        "samples feature images train_data x_in inp inputs_list",
         "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
-        "expected outputs_true t_train actual actual_output desired desired_output",
+        "expected outputs_true t_train actual actual_output desired desired_output targets_list "
+        "target_list targets_train",
         "output": "al a a_l y_hat yhat y_pred ypred pred preds prediction predictions output out "
         "probs prob outputs probabilities a_last activation_last final_output o scores logits "
         "y_predicted predicted a_out aout yp last_activation",
         "cache": "caches cache memory forward_cache intermediates store saved cached activations "
         "acts values history ctx context memo forward_results intermediate state layers_cache tape",
         "grads": "grads gradients grad gradient derivatives g",
-        "lr": "learning_rate lr alpha eta rate step_size epsilon_lr learn_rate learningrate nu",
+        "lr": "learning_rate lr alpha eta rate step_size epsilon_lr learn_rate learningrate nu "
+        "l_rate",
         "m": "m n_examples batch_size n_samples num_examples batch m_samples num_train m_train "
         "num_samples example_count example_ct n_train num_data",
         "L": "l num_layers n_layers layers_count",

@@ -239,6 +239,72 @@ def back_prop(w1, w2, h, out, y):
     return dw1, dw2
 """
 
+KEPT_INSIDE = """
+import numpy as np
+
+class Affine:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = 0.1 * np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = inputs @ self.weights + self.biases
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dbiases = dvalues.sum(axis=0, keepdims=True)
+        self.dinputs = dvalues @ self.weights.T
+
+class SoftmaxCost:
+    def forward(self, inputs, y_true):
+        e = np.exp(inputs - inputs.max(axis=1, keepdims=True))
+        self.output = e / e.sum(axis=1, keepdims=True)
+        return np.mean(-np.log(np.sum(self.output * y_true, axis=1)))
+    def backward(self, dvalues, y_true):
+        self.dinputs = (dvalues - y_true) / len(dvalues)
+"""
+
+MEANS = """
+import numpy as np
+
+class Scale:
+    def __init__(self, n_features):
+        self.gamma = np.ones((1, n_features))
+        self.beta = np.zeros((1, n_features))
+    def forward(self, x):
+        self.x = x
+        return self.gamma * x + self.beta
+    def backward(self, dout):
+        m = len(dout)
+        self.dgamma = np.sum(dout * self.x, axis=0, keepdims=True) / m
+        self.dbeta = np.sum(dout, axis=0, keepdims=True) / m
+        return dout * self.gamma
+"""
+
+FIRST_LAYER = """
+import numpy as np
+
+class Filters:
+    def __init__(self, num_filters):
+        self.filters = np.random.randn(num_filters, 3, 3)
+    def patches(self, image):
+        for i in range(image.shape[0] - 2):
+            for j in range(image.shape[1] - 2):
+                yield i, j, image[i:i + 3, j:j + 3]
+    def forward(self, image):
+        self.image = image
+        out = np.zeros((image.shape[0] - 2, image.shape[1] - 2, len(self.filters)))
+        for i, j, patch in self.patches(image):
+            out[i, j] = np.sum(patch * self.filters, axis=(1, 2))
+        return out
+    def backprop(self, upstream, learn_rate):
+        slope = np.zeros(self.filters.shape)
+        for i, j, patch in self.patches(self.image):
+            for f in range(len(self.filters)):
+                slope[f] += upstream[i, j, f] * patch
+        self.filters -= learn_rate * slope
+        return None
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -251,6 +317,10 @@ FORMS = {
     "a cell with a gate": (CELL, "dc * (c_prev - new) *", "dc * c_prev *"),
     "the gradient of the scores": (SCORES, "dh = dscores @ self.params[\"W2\"].T * (h > 0)", "dh = dscores @ self.params[\"W2\"].T"),
     "data outside": (GLOBALS, "* (1 - h ** 2)", "* (1 - h)"),
+    "results that are kept": (KEPT_INSIDE, "self.inputs.T @ dvalues", "np.abs(self.inputs).T @ dvalues"),
+    "a cost that keeps them": (KEPT_INSIDE, "(dvalues - y_true)", "(dvalues + y_true)"),
+    "means in the layer": (MEANS, "dout * self.x,", "dout,"),
+    "a first layer": (FIRST_LAYER, "slope[f] += upstream", "slope[f] = upstream"),
     "ten classes": (TEN_CLASSES, "* (z1 > 0)", "* (z2.max() > 0)"),
 }  # fmt: skip
 
