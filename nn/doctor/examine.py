@@ -1263,9 +1263,9 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
         return None
     fitting = [e for e in found if fits_name(e.name, name)]
     own = [e for e in fitting if numbered(e.name)[1] in (None, numbered(name)[1])]
-    exact = [e for e in found if plain(e.name) == plain(name)]
+    exact = [e for e in found if plain(e.name) == plain(name) and "[" not in e.name]
     named = [e for e in found if e.name != "return"]
-    best = (own or fitting or exact or named or found)[0]
+    best = (exact or own or fitting or named or found)[0]
     at = next(i for i, e in enumerate(events) if e is best)
     before = events[at - 1] if at else best
     same = before.value.shape == value.shape and close(before.value, best.value, 1e-12)

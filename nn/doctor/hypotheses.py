@@ -6,10 +6,12 @@ search in `peel` accepts one only if it gives the learner's numbers.
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -36,12 +38,19 @@ class Room:
         self.common = (inner * outer).over(twin.factor)  # of all gradients, 1 as a rule
         self.values = dict(values)
         self.symbols = {k: symbol(k, np.asarray(v)) for k, v in values.items()}
+        self.decayed: dict[
+            str, tuple[Any, Any]
+        ] = {}  # dW without its regularisation term, and this
 
     def __getitem__(self, name: str) -> Expression:
         return self.symbols[name]
 
     def __contains__(self, name: str) -> bool:
         return name in self.symbols
+
+    def names(self, *wanted: str, **more: Any) -> dict[str, Any]:
+        """Those of these names that there are, and ``more``."""
+        return {k: self.symbols[k] for k in wanted if k in self.symbols} | more
 
     def add(self, name: str, value: Any) -> None:
         self.values[name] = value
@@ -97,13 +106,33 @@ def right_formulas(room: Room, derived: list[tuple[str, Expression]]) -> list[tu
         elif letter in "Wb":
             formula = room.factor(room.outer, formula)
         if letter == "W" and "lambda_" in room:
-            decay = room.common * (Factor(1.0, -1) if twin.decay_mean else Factor())
-            formula = formula + room.factor(decay, room["lambda_"] * room[f"W{layer}"])
+            mean = room.common * (Factor(1.0, -1) if twin.decay_mean else Factor())
+            term = remade(np.multiply, (room.factor(mean, room["lambda_"]), room[f"W{layer}"]), {})
+            room.decayed[name] = formula, term
+            formula = formula + term
         lines.append((name, formula))
     return lines
 
 
 # --- the changes ----------------------------------------------------------------------------------
+
+Row = tuple[str, str, str]
+
+
+def rows(table: str) -> list[Row]:
+    r"""(kind, what is said, formula) from lines ``kind: what is said`` with formulas below them.
+
+    >>> rows("\n    sign: {name} has the wrong sign\n        -formula")
+    [('sign', '{name} has the wrong sign', '-formula')]
+    """
+    found: list[Row] = []
+    kind = says = ""
+    for line in inspect.cleandoc(table).splitlines():
+        if line.startswith(" "):
+            found.append((kind, says, line.strip()))
+        else:
+            kind, _, says = line.partition(": ")
+    return found
 
 
 def changes_of(name: str, formula: Any, room: Room, known: list[str]) -> list[Change]:
@@ -119,6 +148,7 @@ def changes_of(name: str, formula: Any, room: Room, known: list[str]) -> list[Ch
     with np.errstate(all="ignore"):
         for make in (
             source(name, layer, formula, room, known),
+            about_decay(name, room),
             factors(name, formula, room),
             other_names(name, formula, room, known),
             edits_of(name, formula),
@@ -131,601 +161,439 @@ def changes_of(name: str, formula: Any, room: Room, known: list[str]) -> list[Ch
     return found
 
 
-def tried(*makers: tuple[str, str, Callable[..., Any]]) -> Iterator[Change]:
-    """The changes that can be computed."""
-    for kind, says, make in makers:
+UNFIT = (
+    ValueError,
+    TypeError,
+    NameError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    np.exceptions.AxisError,
+)
+
+
+def read(rows: Iterable[Row], names: Mapping[str, Any]) -> Iterator[Change]:
+    """The rows whose formulas can be computed, in terms of ``names``."""
+    for kind, says, text in rows:
         try:
-            yield Change(kind, says, make())
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            AttributeError,
-            np.exceptions.AxisError,
-        ):
+            formula = eval(code_of(text), {"np": np, **names})
+        except UNFIT:  # this network has no such name, or the shapes do not fit
             continue
+        yield Change(kind, says.format(**names), formula)
+
+
+@lru_cache(None)
+def code_of(text: str) -> CodeType:
+    return compile(text, "<hypothesis>", "eval")
+
+
+FACTORS = rows("""
+    missing 1/m: {name} is m times too large: the 1/m is missing
+        times_m
+    1/m twice: {name} {twice}
+        formula / m
+    sign: {name} has the wrong sign
+        -formula
+    factor 2: {name} is twice as large as it should be
+        2 * formula
+    factor 1/2: {name} is half as large as it should be
+        formula / 2
+    learning rate: {name} is already multiplied by the learning rate
+        rate * formula
+    learning rate missing: the step with {name} lacks the learning rate
+        formula / rate
+    zero: {name} is zero
+        0 * formula
+    divided by n: {name} is divided by the number of outputs too
+        formula / n
+    times n: {name} is multiplied by the number of outputs
+        n * formula
+""")
+DIVISORS = rows("""
+    features for m: {name} is divided by the number of features instead of the examples
+        times_m / n_x
+    classes for m: {name} is divided by the number of outputs instead of the examples
+        times_m / n
+""")
 
 
 def factors(name: str, formula: Any, room: Room) -> Iterator[Change]:
     """A factor too many or missing."""
-    m, n = room["m"], room["n"]
-    outer = room.outer if name[1] in "Wb" else room.inner
-    divided = outer.m_power < 0 and (name[1] in "Wb" or int(name[2:]) == room.twin.depth)
-    twice = "is divided by m twice" if divided else "is divided by m here, which belongs elsewhere"
-    yield from tried(
-        (
-            "missing 1/m",
-            f"{name} is m times too large: the 1/m is missing",
-            lambda: times_m(formula, m),
-        ),
-        ("1/m twice", f"{name} {twice}", lambda: formula / m),
-        ("sign", f"{name} has the wrong sign", lambda: -formula),
-        ("factor 2", f"{name} is twice as large as it should be", lambda: 2 * formula),
-        ("factor 1/2", f"{name} is half as large as it should be", lambda: formula / 2),
-        (
-            "learning rate",
-            f"{name} is already multiplied by the learning rate",
-            lambda: room["learning_rate"] * formula,
-        ),
-        ("zero", f"{name} is zero", lambda: 0 * formula),
+    own = room.outer if name[1] in "Wb" else room.inner
+    divided = own.m_power < 0 and (name[1] in "Wb" or int(name[2:]) == room.twin.depth)
+    names = room.names("m", "n_x", name=name, formula=formula, rate=room["learning_rate"])
+    names["twice"] = (
+        "is divided by m twice" if divided else "is divided by m here, which belongs elsewhere"
     )
+    names["times_m"] = times_m(formula, room["m"])
     if room.values["n"] > 1:
-        yield from tried(
-            (
-                "divided by n",
-                f"{name} is divided by the number of outputs too",
-                lambda: formula / n,
-            ),
-            ("times n", f"{name} is multiplied by the number of outputs", lambda: n * formula),
-        )
-    if name[1] in "WbA":
-        features = np.shape(room.values["X"])[room.twin.features]
-        size = symbol("n_x", np.asarray(float(features)))
-        room.values.setdefault("n_x", float(features))
-        room.symbols.setdefault("n_x", size)
-        if outer.m_power < 0:
-            yield from tried(
-                (
-                    "features for m",
-                    f"{name} is divided by the number of features instead of the examples",
-                    lambda: times_m(formula, m) / room["n_x"],
-                ),
-            )
-            if room.values["n"] > 1:
-                yield from tried(
-                    (
-                        "classes for m",
-                        f"{name} is divided by the number of outputs instead of the examples",
-                        lambda: times_m(formula, m) / n,
-                    ),
-                )
+        names["n"] = room["n"]
+    yield from read(FACTORS + DIVISORS * divided, names)
 
 
 def times_m(formula: Any, m: Any) -> Any:
     """The formula without its division by m, if it has one."""
-    if is_call(formula, np.divide) and formula.args[1].key == m.key:
+    if is_call(formula, np.divide) and m.equals(formula.args[1]):
         return formula.args[0]
     return m * formula
 
 
+def about_decay(name: str, room: Room) -> Iterator[Change]:
+    """The regularisation term of dW, and what else is wrong in a dW that has one."""
+    if name not in room.decayed:
+        return
+    data, term = room.decayed[name]
+    names = room.names("m", "lambda_", name=name, data=data, term=term, W=room[name[1:]])
+    yield from read(DECAY, names)
+    for c in (*factors(name, data, room), *edits_of(name, data)):
+        names |= {"says": c.says, "changed": c.formula}
+        yield from read([(c.kind, "{says}", "changed + term")], names)
+    for what, edited in edits(term):
+        yield Change(what, f"{name}: {what} in `{term}`", data + edited)
+
+
+DECAY = rows("""
+    regularisation missing: {name} lacks the gradient of the regularisation term that is in the cost
+        data
+    regularisation sign: {name} has the regularisation term with the wrong sign
+        data - term
+    regularisation: {name} has another regularisation term than the cost: lambda * {W}
+        data + lambda_ * W
+    regularisation: {name} has another regularisation term than the cost: lambda / m * {W}
+        data + lambda_ * W / m
+    regularisation: {name} has twice the regularisation term of the cost
+        data + 2 * lambda_ * W
+        data + 2 * lambda_ * W / m
+    regularisation: {name} has half the regularisation term of the cost
+        data + lambda_ * W / 2
+        data + lambda_ * W / m / 2
+    regularisation: {name} has the weights squared in its regularisation term
+        data + term * W
+""")
+
+
 def about_dW(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    dZ, A = f"dZ{layer}", room.input_of(layer)
-    for other in (f"Z{layer}", room.activations(layer), *inputs(room, layer)):
-        if other != A:
-            yield from tried(
-                (
-                    "operand of dW",
-                    f"{name} is computed with {other}; it takes {A}, the input of layer {layer}",
-                    lambda o=other: formula.substitute({A: room[o]}),
-                )
-            )
-    dA = f"dA{layer}"
-    if dA in room:
-        yield from tried(
-            (
-                "dA for dZ",
-                f"{name} is computed from {dA}, before the activation's derivative",
-                lambda: formula.substitute({dZ: room[dA]}),
-            )
-        )
-    W = f"W{layer}"
-    yield from tried(
-        ("transposed", f"{name} is transposed", lambda: formula.T),
+    input_ = room.input_of(layer)
+    for other in dict.fromkeys([f"Z{layer}", room.activations(layer), *inputs(room)]):
+        if other != input_:
+            says = f"{name} is computed with {other}; it takes {input_}, the input of layer {layer}"
+            yield from exchanged("operand of dW", says, formula, input_, room[other])
+    yield from from_dA(name, layer, formula, room)
+    yield from read(
+        [("transposed", "{name} is transposed", "formula.T")],
+        room.names(name=name, formula=formula),
     )
-    for text, f in (("lambda", Factor()), ("lambda / m", Factor(1.0, -1))):
-        if "lambda_" in room:
-            yield from tried(
-                (
-                    "regularisation",
-                    f"{name} has another regularisation term than the cost: {text} * {W}",
-                    lambda f=f: strip_decay(formula, W) + room["lambda_"] * room.factor(f, room[W]),
-                ),
-                (
-                    "regularisation",
-                    f"{name} has twice the regularisation term of the cost, 2 * {text} * {W}",
-                    lambda f=f: (
-                        strip_decay(formula, W) + 2 * room["lambda_"] * room.factor(f, room[W])
-                    ),
-                ),
-                (
-                    "regularisation",
-                    f"{name} has half the regularisation term of the cost",
-                    lambda f=f: (
-                        strip_decay(formula, W) + 0.5 * room["lambda_"] * room.factor(f, room[W])
-                    ),
-                ),
-            )
-    if "lambda_" in room:
-        yield from tried(
-            (
-                "regularisation missing",
-                f"{name} lacks the gradient of the regularisation term that is in the cost",
-                lambda: strip_decay(formula, W),
-            ),
-            (
-                "regularisation sign",
-                f"{name} has the regularisation term with the wrong sign",
-                lambda: 2 * strip_decay(formula, W) - formula,
-            ),
-        )
 
 
-def strip_decay(formula: Any, W: str) -> Any:
-    """The formula without its last term, the one with W."""
-    if is_call(formula, np.add) and W in formula.args[1].symbols():
-        return formula.args[0]
-    raise ValueError("no regularisation term")
+def exchanged(kind: str, says: str, formula: Any, old: str, new: Any) -> Iterator[Change]:
+    """The formula with another array in the place of a name, if it can be computed."""
+    try:
+        yield Change(kind, says, formula.substitute({old: new}))
+    except UNFIT:
+        return
 
 
-def inputs(room: Room, layer: int) -> list[str]:
+def from_dA(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
+    """dA for dZ in what the gradient of layer ``layer`` goes into."""
+    if (dA := f"dA{layer}") in room:
+        says = f"{name} is computed from {dA}, before the derivative of layer {layer}'s activation"
+        yield from exchanged("dA for dZ", says, formula, f"dZ{layer}", room[dA])
+
+
+def inputs(room: Room) -> list[str]:
     layers = range(1, room.twin.depth + 1)
     return ["X", *(n for i in layers for n in (f"A{i}", f"Z{i}", f"H{i}") if n in room)]
 
 
+SUMS = rows("""
+    sum over everything: {name} is summed over all units too: the axis is missing
+        scaled(np.sum(dZ))
+        scaled(np.sum(dZ, keepdims=True))
+    wrong axis: {name} is summed over the units instead of the examples
+        scaled(np.sum(dZ, axis=1 - batch, keepdims=True))
+        scaled(np.sum(dZ, axis=1 - batch))
+    not summed: {name} is not summed over the examples
+        scaled(dZ)
+        1.0 * dZ
+    mean for sum: {name} takes a mean where the examples have to be added
+        scaled(np.mean(dZ, axis=batch, keepdims=keep))
+    max for sum: {name} takes a maximum where the examples have to be added
+        scaled(np.max(dZ, axis=batch, keepdims=keep))
+    squeezed: {name} lost an axis: its shape is {flat} and {b}'s {shape}, so {b} - learning_rate * \
+{name} broadcasts to a square: keepdims=True is missing
+        scaled(np.sum(dZ, axis=batch))
+""")
+REGULARISED = rows("""
+    regularised bias: {name} has a regularisation term, which the cost has only for the weights
+        formula + lambda_ * b / m
+        formula + lambda_ * b
+""")
+
+
 def about_db(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    dZ = room[f"dZ{layer}"]
-    f = room.outer
-    batch = 1 - room.twin.features
-
-    def scaled(e: Any) -> Any:
-        return room.factor(f, e)
-
+    dZ, batch = room[f"dZ{layer}"], 1 - room.twin.features
     shape = np.shape(room.values[f"b{layer}"])
-    yield from tried(
-        (
-            "sum over everything",
-            f"{name} is summed over all units too: the axis is missing",
-            lambda: scaled(np.sum(dZ)),
-        ),
-        (
-            "sum over everything",
-            f"{name} is summed over all units too: the axis is missing",
-            lambda: scaled(np.sum(dZ, keepdims=True)),
-        ),
-        (
-            "wrong axis",
-            f"{name} is summed over the units instead of the examples",
-            lambda: scaled(np.sum(dZ, axis=1 - batch, keepdims=True)),
-        ),
-        (
-            "wrong axis",
-            f"{name} is summed over the units instead of the examples",
-            lambda: scaled(np.sum(dZ, axis=1 - batch)),
-        ),
-        ("not summed", f"{name} is not summed over the examples", lambda: scaled(dZ)),
-        ("not summed", f"{name} is not summed over the examples", lambda: dZ),
-        (
-            "mean for sum",
-            f"{name} takes a mean where the examples have to be added",
-            lambda: scaled(np.mean(dZ, axis=batch, keepdims=len(shape) == 2)),
-        ),
-        (
-            "max for sum",
-            f"{name} takes a maximum where the examples have to be added",
-            lambda: scaled(np.max(dZ, axis=batch, keepdims=len(shape) == 2)),
-        ),
-        (
-            "squeezed",
-            f"{name} lost an axis: its shape is {(dZ.value.shape[1 - batch],)} and b{layer}'s {shape}, "
-            f"so b{layer} - learning_rate * {name} broadcasts to a square: keepdims=True is missing",
-            lambda: scaled(np.sum(dZ, axis=batch)),
-        ),
-    )
-    dA = f"dA{layer}"
-    if dA in room:
-        yield from tried(
-            (
-                "dA for dZ",
-                f"{name} is computed from {dA}, before the activation's derivative",
-                lambda: formula.substitute({f"dZ{layer}": room[dA]}),
-            )
-        )
-    if "lambda_" in room:
-        b = room[f"b{layer}"]
-        yield from tried(
-            (
-                "regularised bias",
-                f"{name} has a regularisation term, which the cost has only for the weights",
-                lambda: formula + room["lambda_"] * b / room["m"],
-            ),
-            (
-                "regularised bias",
-                f"{name} has a regularisation term, which the cost has only for the weights",
-                lambda: formula + room["lambda_"] * b,
-            ),
-        )
+    names = room.names("lambda_", "m", name=name, formula=formula, dZ=dZ, b=room[f"b{layer}"])
+    names |= {"batch": batch, "shape": shape, "keep": len(shape) == 2}
+    names |= {"flat": (dZ.value.shape[1 - batch],), "scaled": lambda e: room.factor(room.outer, e)}
+    yield from read(SUMS, names)
+    yield from from_dA(name, layer, formula, room)
+    yield from read(REGULARISED, names)
+
+
+DROPOUT = rows("""
+    dropout mask missing: {name} ignores the dropout mask {D}
+        formula.substitute({str(D): D**0})
+    dropout mask missing: {name} ignores dropout: it is {g} itself
+        g
+    dropout factor missing: {name} has the mask, but is not divided by the keep probability
+        g * D
+    mask inverted: {name} has the dropout mask {D} inverted
+        formula.substitute({str(D): 1 - D})
+""")
+THROUGH_W = rows("""
+    updated W: {name} is computed with {W} after its update: take all gradients first, then update
+        formula.substitute({str(W): W - rate * dW})
+    W not transposed: {name} multiplies with {W} where the formula has its transpose
+        flipped()
+    W missing: {name} is {dZ} itself: {W} is missing
+        1.0 * dZ
+    inverse for transpose: {name} is computed with the inverse of {W} where the formula has its transpose
+        np.linalg.pinv(W) @ dZ if columns else dZ @ np.linalg.pinv(W)
+""")
 
 
 def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    L = room.twin.depth
-    if layer == L:
-        yield from other_costs(name, formula, room, room[room.activations(L)])
+    if layer == room.twin.depth:
+        yield from other_costs(name, room, room[room.activations(layer)])
         return
-    if name[1] == "H" or (name[1] == "A" and f"W{layer + 1}" not in formula.symbols()):
-        D = f"D{layer}"
-        yield from tried(
-            (
-                "dropout mask missing",
-                f"{name} ignores the dropout mask {D}",
-                lambda: formula.substitute({D: room[D] ** 0}),
-            ),
-            (
-                "dropout factor missing",
-                f"{name} is multiplied by the mask, but not divided by the keep probability",
-                lambda: room[f"dA{layer}"] * room[D],
-            ),
-        )
+    names: dict[str, Any] = {"name": name, "formula": formula}
+    if f"W{layer + 1}" not in formula.symbols():
+        names |= {"D": room[f"D{layer}"], "g": room[f"dA{layer}"]}
+        yield from read(DROPOUT, names)
         return
-    W, dZ = f"W{layer + 1}", f"dZ{layer + 1}"
-    rate = room["learning_rate"]
-    dW = f"dW{layer + 1}"
-    if dW in room:
-        yield from tried(
-            (
-                "updated W",
-                f"{name} is computed with {W} after its update: take all gradients first, then update",
-                lambda: formula.substitute({W: room[W] - rate * room[dW]}),
-            ),
-        )
-    yield from tried(
-        (
-            "W not transposed",
-            f"{name} multiplies with {W} where the formula has its transpose",
-            lambda: with_W_flipped(room, layer + 1),
-        ),
-        ("W missing", f"{name} is {dZ} itself: {W} is missing", lambda: room[dZ] * 1.0),
-        (
-            "inverse for transpose",
-            f"{name} is computed with the inverse of {W} where the formula has its transpose",
-            lambda: (
-                np.linalg.pinv(room[W]) @ room[dZ]
-                if room.twin.features == 0
-                else room[dZ] @ np.linalg.pinv(room[W])
-            ),
-        ),
-    )
-    dA = f"dA{layer + 1}"
-    if dA in room:
-        yield from tried(
-            (
-                "dA for dZ",
-                f"{name} is computed from {dA}, before the derivative of layer {layer + 1}'s activation",
-                lambda: formula.substitute({dZ: room[dA]}),
-            )
-        )
+    names |= {x: room[f"{x}{layer + 1}"] for x in ("W", "dZ", "dW") if f"{x}{layer + 1}" in room}
+    names |= {"rate": room["learning_rate"], "columns": room.twin.features == 0}
+    names["flipped"] = lambda: with_W_flipped(room, layer + 1)
+    yield from read(THROUGH_W, names)
+    yield from from_dA(name, layer + 1, formula, room)
 
 
 def with_W_flipped(room: Room, layer: int) -> Any:
     """dA of the layer before ``layer``, with W transposed where it should not be, or not where it
     should."""
     W, dZ = room[f"W{layer}"], room[f"dZ{layer}"]
-    return {
-        "W @ A": lambda: W @ dZ,
-        "A @ W": lambda: dZ @ W,
-        "A @ W.T": lambda: dZ @ W.T,
-        "W.T @ A": lambda: W.T @ dZ,
-    }[room.twin.layers[layer - 1].product]()
+    product = room.twin.layers[layer - 1].product
+    W = W.T if ".T" in product else W
+    return W @ dZ if room.twin.features == 0 else dZ @ W
 
 
-def other_costs(name: str, formula: Any, room: Room, A: Any) -> Iterator[Change]:
+COST_SLOPES = rows("""
+    another cost: {name} is A - Y, which is not the derivative of this cost by the output
+        scaled(A - Y)
+    sign of a term: {name} has one term of the cost's derivative with the wrong sign
+        scaled(-(Y / A) - (1 - Y) / (1 - A))
+        scaled(Y / A + (1 - Y) / (1 - A))
+    term missing: {name} has only one term of the cost's derivative
+        scaled(-(Y / A))
+        scaled((1 - Y) / (1 - A))
+""")
+ANOTHER_COST = rows("""
+    another cost: {name} is the gradient of the {other}, but the cost is the {cost}
+        scaled(slope)
+    another cost: {name} is half the gradient of the {other}, but the cost is the {cost}
+        scaled(slope / 2)
+""")
+
+
+def other_costs(name: str, room: Room, A: Any) -> Iterator[Change]:
     """The gradient of another cost than the one that was given, by the output ``A``."""
     if "Y" not in room:
         return
-    Y, twin = room["Y"], room.twin
-    yield from tried(
-        (
-            "another cost",
-            f"{name} is A - Y, which is not the derivative of this cost by the output",
-            lambda: room.factor(room.inner, A - Y),
-        ),
-        (
-            "sign of a term",
-            f"{name} has one term of the cost's derivative with the wrong sign",
-            lambda: room.factor(room.inner, -(Y / A) - (1 - Y) / (1 - A)),
-        ),
-        (
-            "sign of a term",
-            f"{name} has one term of the cost's derivative with the wrong sign",
-            lambda: room.factor(room.inner, Y / A + (1 - Y) / (1 - A)),
-        ),
-        (
-            "term missing",
-            f"{name} has only one term of the cost's derivative",
-            lambda: room.factor(room.inner, -(Y / A)),
-        ),
-        (
-            "term missing",
-            f"{name} has only one term of the cost's derivative",
-            lambda: room.factor(room.inner, (1 - Y) / (1 - A)),
-        ),
-    )
-    if twin.cost == "squared error":  # with the 2 that its factor has absorbed
-        yield from edits_of(name, room.factor(room.inner, cost_slope(twin.cost, A, Y)))
-    for cost in ("cross-entropy", "squared error", "cross-entropy of classes"):
-        if cost != twin.cost:
-            yield from tried(
-                (
-                    "another cost",
-                    f"{name} is the gradient of the {cost}, but the cost is the {twin.cost}",
-                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y)),
-                ),
-                (
-                    "another cost",
-                    f"{name} is half the gradient of the {cost}, but the cost is the {twin.cost}",
-                    lambda c=cost: room.factor(room.inner, cost_slope(c, A, Y) / 2),
-                ),
-            )
-
-
-def slopes(room: Room, z: Any, a: Any) -> dict[str, Any]:
-    """The derivative of each activation, at ``z`` with the value ``a``."""
-    s = activation_of("sigmoid", 0)(z)
-    t = np.tanh(z)
-    return {
-        "relu": z > 0,
-        "sigmoid": s * (1 - s),
-        "tanh": 1 - t**2,
-        "the identity": np.ones_like(z),
-        "leaky relu": np.where(z > 0, 1.0, 0.01),
-        "softplus": s,
-    }
-
-
-def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    twin = room.twin
-    kind = twin.layers[layer - 1].activation
-    upstream = next((n for n in (f"dH{layer}", f"dA{layer}") if n in room), None)
-    Z = room[f"Z{layer}"]
-    out = room.activations(layer)
-    A = room[out]
-    if upstream is None:  # the identity: dZ is the gradient of what follows itself
-        if layer == twin.depth:
-            yield from other_costs(name, formula, room, A)
-            for other, slope in {"sigmoid": A * (1 - A), "tanh": 1 - A**2, "relu": A > 0}.items():
-                yield from tried(
-                    (
-                        "another activation",
-                        f"{name} has the derivative of {other}, but the output has no activation",
-                        lambda s=slope: formula * s,
-                    )
-                )
-        else:
-            yield from about_dA(name, layer, formula, room, known)
-        return
-    g = room[upstream]
-    right = kind.split()[0].replace("leaky", "leaky relu")
-    at_Z, at_A = slopes(room, Z, A), slopes(room, A, A)
-    yield from tried(
-        (
-            "derivative missing",
-            f"{name} lacks the derivative of the {right}: it is {upstream} itself",
-            lambda: g * 1.0,
-        )
-    )
-    for other, slope in at_Z.items():
-        if other not in (kind, right, "the identity"):
-            yield from tried(
-                (
-                    "another activation",
-                    f"{name} has the derivative of {other}, but layer {layer} has {right}",
-                    lambda s=slope: g * s,
-                )
-            )
-    by_value = {"relu": A > 0, "sigmoid": A * (1 - A), "tanh": 1 - A**2}
-    for other, slope in by_value.items():
-        if other != right:
-            yield from tried(
-                (
-                    "another activation",
-                    f"{name} has the derivative of {other}, as of its value {out}, but layer {layer} has "
-                    f"{right}",
-                    lambda s=slope: g * s,
-                )
-            )
-    same = at_A.get(right)
-    if same is not None:
-        extra = " (always true, as relu is never negative)" if right == "relu" else ""
-        yield from tried(
-            (
-                "derivative at A",
-                f"{name} takes the derivative of {right} at {out} instead of Z{layer}",
-                lambda: g * same,
-            ),
-            (
-                "derivative at A",
-                f"{name} takes the derivative at {out} instead of Z{layer}{extra}",
-                lambda: g * (A >= 0),
-            ),
-            (
-                "derivative twice",
-                f"{name} has the derivative of {right} twice",
-                lambda: formula * at_Z[right],
-            ),
-            (
-                "upstream missing",
-                f"{name} is the derivative of {right} alone: {upstream} is not multiplied in",
-                lambda: 1.0 * at_Z[right],
-            ),
-        )
-    if right == "leaky relu":
-        slope = float(kind.split()[1])
-        yield from tried(
-            (
-                "leaky slope",
-                f"{name} is 0 for negative Z{layer}, where leaky relu has slope {slope}",
-                lambda: g * (Z > 0),
-            ),
-            (
-                "mask inverted",
-                f"{name} has the two slopes of leaky relu exchanged",
-                lambda: g * np.where(Z > 0, slope, 1.0),
-            ),
-            (
-                "upstream missing",
-                f"{name} is the slope of leaky relu alone: {upstream} is not multiplied in",
-                lambda: np.where(Z > 0, 1.0, slope),
-            ),
-        )
-    if right == "relu":
-        yield from tried(
-            ("mask inverted", f"{name} has the mask of relu inverted", lambda: g * (Z <= 0)),
-            (
-                "value for slope",
-                f"{name} is multiplied by relu's value {out} instead of its slope",
-                lambda: g * A,
-            ),
-            (
-                "mask on the gradient",
-                f"{name} cuts where {upstream} is negative; relu's slope depends on Z{layer}",
-                lambda: g * (g > 0),
-            ),
-            (
-                "mask on the gradient",
-                f"{name} cuts where {upstream} is negative too; relu's slope depends on Z{layer}",
-                lambda: g * (Z > 0) * (g > 0),
-            ),
-        )
-        for other in (f"Z{i}" for i in range(1, twin.depth + 1) if i != layer):
-            yield from tried(
-                (
-                    "mask of another layer",
-                    f"{name} has the mask of {other}; layer {layer} needs that of Z{layer}",
-                    lambda o=other: g * (room[o] > 0),
-                )
-            )
-    if right == "tanh":
-        yield from tried(
-            (
-                "tanh's slope",
-                f"{name} has 1 + {out}**2 for tanh's 1 - {out}**2",
-                lambda: g * (1 + A**2),
-            ),
-            ("tanh's slope", f"{name} has {out} for tanh's slope 1 - {out}**2", lambda: g * A),
-            (
-                "tanh's slope",
-                f"{name} has 1 - {out} for tanh's slope 1 - {out}**2",
-                lambda: g * (1 - A),
-            ),
-            ("tanh's slope", f"{name} has 1 - Z**2 for 1 - tanh(Z)**2", lambda: g * (1 - Z**2)),
-            (
-                "tanh's slope",
-                f"{name} has {out}**2 for tanh's slope 1 - {out}**2",
-                lambda: g * A**2,
-            ),
-        )
-    if right == "sigmoid":
-        yield from tried(
-            (
-                "sigmoid's slope",
-                f"{name} has {out} for sigmoid's {out} * (1 - {out})",
-                lambda: g * A,
-            ),
-            (
-                "sigmoid's slope",
-                f"{name} has 1 - {out} for {out} * (1 - {out})",
-                lambda: g * (1 - A),
-            ),
-            ("sigmoid's slope", f"{name} has {out} * (1 + {out})", lambda: g * A * (1 + A)),
-            ("sigmoid's slope", f"{name} has Z * (1 - Z) for A * (1 - A)", lambda: g * Z * (1 - Z)),
-            ("sigmoid's slope", f"{name} has {out}**2 for its slope", lambda: g * A**2),
-        )
-    if right == "softmax":
-        yield from tried(
-            (
-                "softmax as p (1 - p)",
-                f"{name} has p * (1 - p) for softmax: the effect of one output on the others is missing",
-                lambda: g * A * (1 - A),
-            ),
-            ("softmax's slope", f"{name} is {upstream} * {out}: a term is missing", lambda: g * A),
-        )
-    for k in range(1, twin.depth + 1):
-        if k != layer:
-            z, a = room[f"Z{k}"], room[room.activations(k)]
-            slope = slopes(room, z, a).get(right)
-            if slope is not None:
-                yield from tried(
-                    (
-                        "cache of another layer",
-                        f"{name} takes the derivative at Z{k} of layer {k}, not at Z{layer}",
-                        lambda s=slope: g * s,
-                    )
-                )
-    for other in known:
-        if other[1] in "AZH" and other not in (name, upstream):
-            yield from tried(
-                (
-                    "upstream of another layer",
-                    f"{name} is computed from {other}; it takes {upstream}",
-                    lambda o=other: formula.substitute({upstream: room[o]}),
-                )
-            )
-    if layer == twin.depth and "Y" in room:
-        Y = room["Y"]
-        yield from fused(name, room, A, Y, at_Z.get(right), right)
-
-
-def fused(name: str, room: Room, A: Any, Y: Any, slope: Any, right: str) -> Iterator[Change]:
-    """The output layer's dZ written in one step, for another cost or activation than the given."""
-    cost = room.twin.cost
+    Y, cost = room["Y"], room.twin.cost
 
     def scaled(e: Any) -> Any:
         return room.factor(room.inner, e)
 
-    # the gradients of pairs of output and cost that are usual
-    simple = "A - Y"
-    pairs = "the cross-entropy with its own sigmoid or softmax"
+    names = {"name": name, "A": A, "Y": Y, "cost": cost, "scaled": scaled}
+    yield from read(COST_SLOPES, names)
+    if cost == "squared error":  # with the 2 that its factor has absorbed
+        yield from edits_of(name, scaled(cost_slope(cost, A, Y)))
+    for other in ("cross-entropy", "squared error", "cross-entropy of classes"):
+        if other != cost:
+            slope = cost_slope(other, A, Y)
+            yield from read(ANOTHER_COST, names | {"other": other, "slope": slope})
+
+
+SLOPES = {  # of each activation, at Z with the value A; s and t are sigmoid and tanh of Z
+    "relu": "Z > 0",
+    "sigmoid": "s * (1 - s)",
+    "tanh": "1 - t**2",
+    "the identity": "np.ones_like(Z)",
+    "leaky relu": "np.where(Z > 0, 1.0, 0.01)",
+    "softplus": "s",
+}
+BY_VALUE = {"relu": "A > 0", "sigmoid": "A * (1 - A)", "tanh": "1 - A**2"}
+MISTAKEN = {  # by activation; g is the gradient of its value
+    "tanh": rows("""
+        tanh's slope: {name} has 1 + {A}**2 for tanh's slope 1 - {A}**2
+            g * (1 + A**2)
+        tanh's slope: {name} has {A} for tanh's slope 1 - {A}**2
+            g * A
+        tanh's slope: {name} has 1 - {A} for tanh's slope 1 - {A}**2
+            g * (1 - A)
+        tanh's slope: {name} has 1 - {Z}**2 for tanh's slope 1 - tanh({Z})**2
+            g * (1 - Z**2)
+        tanh's slope: {name} has {A}**2 for tanh's slope 1 - {A}**2
+            g * A**2
+    """),
+    "sigmoid": rows("""
+        sigmoid's slope: {name} has {A} for sigmoid's slope {A} * (1 - {A})
+            g * A
+        sigmoid's slope: {name} has 1 - {A} for sigmoid's slope {A} * (1 - {A})
+            g * (1 - A)
+        sigmoid's slope: {name} has {A} * (1 + {A}) for sigmoid's slope {A} * (1 - {A})
+            g * A * (1 + A)
+        sigmoid's slope: {name} has {Z} * (1 - {Z}) for sigmoid's slope {A} * (1 - {A})
+            g * Z * (1 - Z)
+        sigmoid's slope: {name} has {A}**2 for sigmoid's slope {A} * (1 - {A})
+            g * A**2
+    """),
+    "softmax": rows("""
+        softmax as p (1 - p): {name} has p * (1 - p) for softmax: the effect of one output on the others \
+is missing
+            g * A * (1 - A)
+        softmax's slope: {name} is {g} * {A}: a term is missing
+            g * A
+    """),
+    "relu": rows("""
+        mask inverted: {name} has the mask of relu inverted
+            g * (Z <= 0)
+        value for slope: {name} is multiplied by relu's value {A} instead of its slope
+            g * A
+        mask on the gradient: {name} cuts where {g} is negative; relu's slope depends on {Z}
+            g * (g > 0)
+        mask on the gradient: {name} cuts where {g} is negative too; relu's slope depends on {Z}
+            g * (Z > 0) * (g > 0)
+    """),
+    "leaky relu": rows("""
+        leaky slope: {name} is 0 for negative {Z}, where leaky relu has slope {leak}
+            g * (Z > 0)
+        mask inverted: {name} has the two slopes of leaky relu exchanged
+            g * np.where(Z > 0, leak, 1.0)
+        upstream missing: {name} is the slope of leaky relu alone: {g} is not multiplied in
+            np.where(Z > 0, 1.0, leak)
+    """),
+}
+AT_VALUE = rows("""
+    derivative at A: {name} takes the derivative of {kind} at {A} instead of {Z}
+        g * at_A
+    derivative at A: {name} takes the derivative at {A} instead of {Z}{always}
+        g * (A >= 0)
+    derivative twice: {name} has the derivative of {kind} twice
+        formula * at_Z
+    upstream missing: {name} is the derivative of {kind} alone: {g} is not multiplied in
+        1.0 * at_Z
+""")
+
+
+def slope_at(kind: str, Z: Any, A: Any) -> Any:
+    """The derivative of an activation at ``Z`` with the value ``A``; None for another than `SLOPES`."""
+    room = {"np": np, "Z": Z, "A": A, "s": activation_of("sigmoid", 0)(Z), "t": np.tanh(Z)}
+    return eval(code_of(SLOPES[kind]), room) if kind in SLOPES else None
+
+
+def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
+    twin = room.twin
+    activation = twin.layers[layer - 1].activation
+    upstream = next((n for n in (f"dH{layer}", f"dA{layer}") if n in room), None)
+    Z, A = room[f"Z{layer}"], room[room.activations(layer)]
+    names: dict[str, Any] = {"name": name, "formula": formula, "Z": Z, "A": A}
+    if upstream is None:  # the identity: dZ is the gradient of what follows itself
+        if layer < twin.depth:
+            yield from about_dA(name, layer, formula, room, known)
+            return
+        yield from other_costs(name, room, A)
+        for other, text in BY_VALUE.items():
+            says = f"{name} has the derivative of {other}, but the output has no activation"
+            yield from read([("another activation", says, f"formula * ({text})")], names)
+        return
+    g = names["g"] = room[upstream]
+    right = names["kind"] = activation.split()[0].replace("leaky", "leaky relu")
+    names["leak"] = float(activation.split()[1]) if right == "leaky relu" else None
+    names["always"] = " (always true, as relu is never negative)" * (right == "relu")
+    says = f"{name} lacks the derivative of the {right}: it is {upstream} itself"
+    yield Change("derivative missing", says, g)
+    for other in SLOPES:
+        if other not in (activation, right, "the identity"):
+            says = f"{name} has the derivative of {other}, but layer {layer} has {right}"
+            yield Change("another activation", says, g * slope_at(other, Z, A))
+    for other, text in BY_VALUE.items():
+        if other != right:
+            says = f"{name} has the derivative of {other}, at {A}, but layer {layer} has {right}"
+            yield from read([("another activation", says, f"g * ({text})")], names)
+    if right in SLOPES:
+        names |= {"at_Z": slope_at(right, Z, A), "at_A": slope_at(right, A, A)}
+        yield from read(AT_VALUE, names)
+    yield from read(MISTAKEN.get(right, []), names)
+    for k in range(1, twin.depth + 1):
+        if k != layer and right in SLOPES:
+            z = room[f"Z{k}"]
+            kind = "mask" if right == "relu" else "cache"
+            says = f"{name} takes the derivative at {z} of layer {k}, not at {Z}"
+            slope = slope_at(right, z, room[room.activations(k)])
+            names["slope"] = slope
+            yield from read([(f"{kind} of another layer", says, "g * slope")], names)
+    for other in known:
+        if other[1] in "AZH" and other not in (name, upstream):
+            says = f"{name} is computed from {other}; it takes {upstream}"
+            yield from exchanged("upstream of another layer", says, formula, upstream, room[other])
+    if layer == twin.depth and "Y" in room:
+        yield from fused(name, room, names)
+
+
+def fused(name: str, room: Room, about: Mapping[str, Any]) -> Iterator[Change]:
+    """The output layer's dZ written in one step, for another cost or activation than the given."""
+    cost, right = room.twin.cost, about["kind"]
+    by_value = "A * (1 - A)"
+
+    def scaled(e: Any) -> Any:
+        return room.factor(room.inner, e)
+
+    names = {**about, "Y": room["Y"], "cost": cost, "scaled": scaled}
+    names.setdefault("at_Z", eval(by_value, dict(about)))
     if not (cost.startswith("cross") and right in ("sigmoid", "softmax")):
-        yield from tried(
-            (
-                "another cost",
-                f"{name} is {simple}, the gradient for {pairs}; here {right} meets the {cost}",
-                lambda: scaled(A - Y),
-            ),
-        )
+        yield from read(MATCHED, names)
     if cost.startswith("cross"):
-        slope = A * (1 - A) if slope is None else slope
-        yield from tried(
-            (
-                "slope of the output twice",
-                f"{name} is (A - Y) times the {right}'s slope, the gradient for squared errors; for the "
-                f"{cost} the slope cancels",
-                lambda: scaled((A - Y) * slope),
-            ),
-            (
-                "another cost",
-                f"{name} is the gradient of the squared error, but the cost is the {cost}",
-                lambda: scaled(2 * (A - Y) * slope),
-            ),
-        )
-    yield from tried(
-        ("sign", f"{name} is Y - A, with the wrong sign", lambda: scaled(Y - A)),
-        ("cost's gradient", f"{name} is the output itself: Y is missing", lambda: scaled(1.0 * A)),
-        ("cost's gradient", f"{name} is A + Y", lambda: scaled(A + Y)),
-        ("cost's gradient", f"{name} is Y: the output is missing", lambda: scaled(1.0 * Y)),
-        ("cost's gradient", f"{name} is -Y: the output is missing", lambda: scaled(-1.0 * Y)),
-    )
-    yield from edits_of(name, scaled(A - Y))
+        yield from read(UNMATCHED, names)
+    yield from read(OUTPUT, names)
+    yield from edits_of(name, scaled(names["A"] - names["Y"]))
+
+
+MATCHED = rows("""
+    another cost: {name} is A - Y, the gradient for the cross-entropy with its own sigmoid or softmax; \
+here {kind} meets the {cost}
+        scaled(A - Y)
+""")
+UNMATCHED = rows("""
+    slope of the output twice: {name} is (A - Y) times the {kind}'s slope, the gradient for squared \
+errors; for the {cost} the slope cancels
+        scaled((A - Y) * at_Z)
+    another cost: {name} is the gradient of the squared error, but the cost is the {cost}
+        scaled(2 * (A - Y) * at_Z)
+""")
+OUTPUT = rows("""
+    sign: {name} is Y - A, with the wrong sign
+        scaled(Y - A)
+    cost's gradient: {name} is the output itself: Y is missing
+        scaled(1.0 * A)
+    cost's gradient: {name} is A + Y
+        scaled(A + Y)
+    cost's gradient: {name} is Y: the output is missing
+        scaled(1.0 * Y)
+    cost's gradient: {name} is -Y: the output is missing
+        scaled(-1.0 * Y)
+""")
 
 
 def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
@@ -741,19 +609,14 @@ def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterat
                 continue
             if other.startswith("d") and other not in known:
                 continue
-            yield from tried(
-                (
-                    "another array",
-                    f"{name} is computed with {other} where the formula has {used}",
-                    lambda u=used, o=other: formula.substitute({u: room[o]}),
-                )
-            )
+            says = f"{name} is computed with {other} where the formula has {used}"
+            yield from exchanged("another array", says, formula, used, room[other])
 
 
 def edits_of(name: str, formula: Any) -> Iterator[Change]:
     """Small changes anywhere in the formula: a term, a factor, a transpose, an axis, a sign."""
     for what, edited in edits(formula):
-        yield from tried((what, f"{name}: {what} in `{formula}`", lambda e=edited: e))
+        yield Change(what, f"{name}: {what} in `{formula}`", edited)
 
 
 def edits(e: Any) -> Iterator[tuple[str, Any]]:

@@ -112,7 +112,7 @@ LETTERS = {
     "b": ("db",),
     "Z": ("dz", "delta"),
     "A": ("da",),
-    "H": ("da",),
+    "H": ("dh", "da"),
     "AZ": ("da", "dz", "delta"),  # of a layer without activation
 }
 
@@ -173,9 +173,6 @@ class Peel:
     def changes(self, name: str) -> list[Change]:
         if name not in self.cache:
             self.cache[name] = changes_of(name, self.formula[name], self.room, self.known[name])
-            for values in self.bases:
-                x = values["X"]
-                values.setdefault("n_x", float(x.shape[self.twin.features]))
         return self.cache[name]
 
     def value(self, formula: Any, state: State) -> Pair | None:
@@ -268,7 +265,8 @@ class Peel:
         state: State,
     ) -> None:
         """The gradients before a traced dZ, if they were seen too."""
-        for name in hidden:
+        follower = dZ
+        for name in reversed(hidden):
             seen = [
                 p
                 for p, variable in zip(self.traced, self.assigned)
@@ -276,10 +274,12 @@ class Peel:
             ]
             if any(both_close(p, right[name]) for p in seen):
                 option[name] = right[name]
-            elif len(hidden) == 1:
-                leading = [p for p in seen if self.followed(name, p, [dZ], option, state)]
-                if leading:
-                    option[name] = leading[0]
+            else:
+                leading = [p for p in seen if self.followed(name, p, [follower], option, state)]
+                if not leading:
+                    return
+                option[name] = leading[0]
+            follower = name
 
     def followed(
         self,
@@ -373,14 +373,16 @@ class Peel:
         """The changes that give the learner's numbers."""
         if both_close(given, right, APART) or not all(map(says_something, given)):
             return None
-        causes, worst = [], 0.0
-        for change in [*self.changes(name), *possible(measured(name, given, right, state, self))]:
-            if np.shape(change.formula.value) != np.shape(given[0]) and np.ndim(given[0]):
-                continue
-            value = self.value(change.formula, state)
-            if value is not None and both_close(given, value):
-                causes.append(change)
-                worst = max(worst, gap(given, value))
+        causes: list[Change] = []
+        worst = 0.0
+        for changes in (self.changes(name), possible(measured(name, given, right, state, self))):
+            for change in changes if not causes else ():
+                if np.shape(change.formula.value) != np.shape(given[0]) and np.ndim(given[0]):
+                    continue
+                value = self.value(change.formula, state)
+                if value is not None and both_close(given, value):
+                    causes.append(change)
+                    worst = max(worst, gap(given, value))
         if not causes:
             return None
         return Mark(
@@ -498,7 +500,7 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
         return
     formula, room = peel.formula[name], peel.room
     number = multiple(given, right)
-    if number not in (None, 0, 1, -1, 2, 0.5):
+    if number is not None:
         says = f"{name} has a factor {number:g} too many"
         yield Change("constant factor", says, number * formula)
     rest = (np.asarray(given[0]) - right[0], np.asarray(given[1]) - right[1])

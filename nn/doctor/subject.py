@@ -473,6 +473,22 @@ def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) ->
     return found
 
 
+def broadcast_gradient(
+    events: Sequence[Event], name: str, before: Mapping[str, Any], after: Any, rate: float
+) -> Any:
+    """The variable with the gradient of this parameter, if its shape is another and was broadcast."""
+    old = before[name]
+    for e in reversed(events):
+        if e.value.shape != np.shape(old) and is_gradient_of(e.name, name, before):
+            try:
+                new = old - rate * e.value
+            except ValueError:
+                continue
+            if new.shape == np.shape(after) and np.allclose(new, after, rtol=1e-9, atol=1e-12):
+                return e.value
+    return None
+
+
 def gradients_of_changes(
     run: Run, before: Mapping[str, Any], after: Mapping[str, Any], rate: float
 ) -> dict[str, Any]:
@@ -481,11 +497,14 @@ def gradients_of_changes(
     The first step of Adam or RMSprop has one size in all entries: it shows no more than the signs of
     the gradients, which are then the arrays of these signs that were assigned on the way.
     """
-    steps = {
-        k: (before[k] - v) / rate for k, v in after.items() if np.shape(v) == np.shape(before[k])
-    }
+    steps = {}
     for k, v in after.items():
-        if k not in steps:
+        held = broadcast_gradient(run.events, k, before, v, rate)
+        if held is not None:
+            steps[k] = held
+        elif np.shape(v) == np.shape(before[k]):
+            steps[k] = (before[k] - v) / rate
+        else:
             run.problems.append(
                 f"{k} has shape {np.shape(before[k])} before the update and {np.shape(v)} after it"
             )

@@ -469,7 +469,8 @@ def tensors(
             A = Z
         if layer.mask is not None:
             D = known[f"D{i}"] = Tensor(layer.mask[which], name=f"D{i}")
-            A = A * D * layer.factor
+            keep = float(f"{1 / layer.factor:.10g}")
+            A = A / keep * D if keep != 1 else A * D
             A.name = f"A{i}"
             known[A.name] = A
     Y = None if probe.Y is None else targets(A, probe.Y, twin.features)
@@ -511,6 +512,7 @@ def environment(twin: Twin, probe: Probe, which: int, rate: float) -> dict[str, 
     known, about = tensors(twin, probe, which)
     room: dict[str, Any] = {name: np.asarray(t.data) for name, t in known.items()}
     room |= {"m": float(about["m"]), "n": float(about["n"]), "learning_rate": rate}
+    room["n_x"] = float(probe.X.shape[twin.features])
     if twin.decay:
         room["lambda_"] = twin.decay
     return room

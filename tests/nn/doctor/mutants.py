@@ -74,32 +74,23 @@ def of_scale(s: Statement, network: Network) -> Mistakes:
     X = "self.X" if network.form == "class" else "X"
     if network.form == "loop":  # inside a function that all layers share
         X, m = "A_prev", "A_prev.shape[1]" if "input" in s.roles else "Z.shape[1]"
+    outputs = f"Y.shape[{f}]" if network.dims[-1] > 1 and network.form != "loop" else ""
     if "/ m" in s.text:
-        yield "1/m missing", replaced_once(s.text, " / m", ""), "missing 1/m|a divisor missing"
-        if s.letter in "Wb":
-            yield (
-                "features for m",
-                replaced_once(s.text, " / m", f" / {X}.shape[{f}]"),
-                "features for m",
-            )
-            if network.dims[-1] > 1 and network.form != "loop":
-                yield (
-                    "outputs for m",
-                    replaced_once(s.text, " / m", f" / Y.shape[{f}]"),
-                    "classes for m",
-                )
+        yield "1/m missing", s.text.replace(" / m", "", 1), "missing 1/m|a divisor missing"
+        by_features = s.text.replace(" / m", f" / {X}.shape[{f}]", 1)
+        yield "features for m", by_features, "features for m"
+        if outputs:
+            by_outputs = s.text.replace(" / m", f" / {outputs}", 1)
+            yield "outputs for m", by_outputs, "classes for m"
+    if outputs:
+        yield "1/n too many", f"{e} / {outputs}", "divided by n"
+        yield "n too many", f"{e} * {outputs}", "times n"
     yield "1/m too many", f"{e} / {m}", "1/m twice"
     yield "sign", f"-{e}", "sign|a sign inside"
     yield "twice", f"2 * {e}", "factor 2|constant factor"
     yield "half", f"0.5 * {e}", "factor 1/2|constant factor"
     yield "a number", f"0.3 * {e}", "constant factor"
     yield "zero", f"0 * {e}", "zero"
-
-
-def replaced_once(text: str, old: str, new: str) -> str:
-    head, found, tail = text.rpartition(old)
-    assert found
-    return head + new + tail
 
 
 def of_weights(s: Statement, network: Network) -> Mistakes:
@@ -120,7 +111,23 @@ def of_weights(s: Statement, network: Network) -> Mistakes:
             text = replaced(s.text, r["dZ"], other)
             yield f"upstream {other}", text, "another array|upstream of another layer"
     yield "transposed", f"({s.text}).T", "transposed"
-    yield "decay", f"{s.text} + 0.1 * {r['W']}", "regularisation"
+    if network.decay:
+        yield from of_decay(s, network)
+    else:
+        yield "decay", f"{s.text} + 0.1 * {r['W']}", "regularisation"
+
+
+def of_decay(s: Statement, network: Network) -> Mistakes:
+    """The derivative of the regularisation term."""
+    data, term = s.text.split(" + ")
+    term, kinds = f"({term})", "regularisation"
+    yield "decay missing", data, "regularisation missing|a term missing"
+    yield "decay's sign", f"{data} - {term}", "regularisation sign|a sign inside"
+    yield "decay twice", f"{data} + 2 * {term}", kinds
+    yield "half the decay", f"{data} + {term} / 2", kinds
+    other = f"{data} + {term} / m" if network.features else f"{data} + lambd * {s.roles['W']}"
+    yield "decay's 1/m", other, kinds
+    yield "decay squared", f"{data} + {term} * {s.roles['W']}", "regularisation|another array"
 
 
 def defined_before(network: Network, s: Statement, quantity: str) -> bool:
@@ -152,8 +159,44 @@ def of_biases(s: Statement, network: Network) -> Mistakes:
         if defined_before(network, s, other):
             text = replaced(s.text, r["dZ"], other)
             yield f"upstream {other}", text, "another array|upstream of another layer"
+    if network.decay:
+        mean = "" if network.features else " / m"
+        b = r["W"].replace("W", "b")
+        yield (
+            "decay of the bias",
+            f"{s.text} + lambd{mean} * {b}",
+            "regularised bias|regularisation",
+        )
     if "Z" in r:
         yield "Z for dZ", replaced(s.text, r["dZ"], r["Z"]), "another array"
+
+
+def of_dropout(s: Statement, network: Network) -> Mistakes:
+    """dH: the way back through a dropout mask."""
+    g, D = f"dA{s.name[2:]}", s.roles["D"]
+    keep = s.text.rpartition(" / ")[2]
+    yield "no dropout", g, "dropout mask missing|dropout factor missing|derivative missing"
+    yield "mask missing", f"{g} / {keep}", "dropout mask missing|a factor missing"
+    yield "not scaled", f"{g} * {D}", "dropout factor missing|a divisor missing"
+    yield "scaled twice", f"{s.text} / {keep}", "constant factor"
+    yield "mask inverted", f"{g} * (1 - {D}) / {keep}", "mask inverted"
+    yield (
+        "mask drawn again",
+        f"{g} * (np.random.rand(*{g}.shape) < {keep}) / {keep}",
+        "mask drawn again",
+    )
+    for other in s.others["D"]:
+        kinds = "another array|mask of another layer"
+        yield f"mask {other}", replaced(s.text, D, other), kinds
+
+
+def of_update(s: Statement, network: Network) -> Mistakes:
+    """The step down the gradient."""
+    w, g = s.quantity, s.roles["gradient"]
+    yield "no learning rate", f"{w} - {g}", "learning rate missing"
+    yield "up the gradient", f"{w} + lr * {g}", "sign"
+    yield "learning rate squared", f"{w} - lr * lr * {g}", "learning rate"
+    yield "divided by the rate", f"{w} - {g} / lr", "constant factor"
 
 
 def of_inputs(s: Statement, network: Network) -> Mistakes:
@@ -372,6 +415,8 @@ SOURCES: dict[str, Callable[[Statement, Network], Mistakes]] = {
     "b": of_biases,
     "A": of_inputs,
     "Z": of_activation,
+    "H": of_dropout,
+    "update": of_update,
 }
 
 
@@ -380,7 +425,7 @@ def mutants(network: Network) -> list[Mutant]:
     found: dict[tuple[str, str], Mutant] = {}
     for s in network.statements:
         right = ast.unparse(ast.parse(s.text))
-        for source in (SOURCES[s.letter], of_scale, of_any):
+        for source in (SOURCES[s.letter], of_scale, of_any)[: 1 if s.letter == "update" else 3]:
             for mistake, text, kinds in source(s, network):
                 text = ast.unparse(ast.parse(text))
                 key = (s.quantity, text)
@@ -412,6 +457,13 @@ def functions(network: Network, room: dict[str, Any]) -> Functions:
     """(cost, gradients) of params, X and Y, called as the form wants."""
 
     def run(params: dict[str, Any], X: Any, Y: Any) -> tuple[float, dict[str, Any]]:
+        np.random.seed(0)  # the same dropout masks
+        if network.form == "step":
+            room.update(X=X, Y=Y)
+            new = room["step"](params)
+            return room["cost"](params), {
+                f"d{k}": (v - new[k]) / right_programs.RATE for k, v in params.items()
+            }
         if network.form == "derived":
             m = float(X.shape[1])
             return room["loss_and_gradients"](**params, X=X, Y=Y, m=m)
@@ -428,12 +480,13 @@ def functions(network: Network, room: dict[str, Any]) -> Functions:
             return loss, room["L_model_backward"](AL, Y, caches)
         if network.form == "rows":
             cache = room["forward"](X, **params)
-            loss = room["cost"](cache[-1], Y)
-            return loss, dict(
+            given = params.values() if network.decay else ()
+            return room["cost"](cache[-1], Y, *given), dict(
                 zip((f"d{k}" for k in params), room["backward"](X, Y, *params.values(), *cache))
             )
         AL, cache = room["forward"](X, params)
-        return room["cost"](AL, Y), room["backward"](params, cache, X, Y)
+        loss = room["cost"](AL, Y, *([params] if network.decay else []))
+        return loss, room["backward"](params, cache, X, Y)
 
     return lambda *given: run(*given)[0], lambda *given: run(*given)[1]
 
@@ -482,7 +535,13 @@ def is_equal(network: Network, changed: Sequence[Mutant]) -> bool:
                 return False
             g, r = (np.concatenate([np.ravel(x[k]) for k in names]) for x in (theirs, true))
             c = (g @ r) / (r @ r)
-            if not np.isfinite(c) or c == 0 or np.abs(g - c * r).max() > 1e-8 * np.abs(g).max():
+            up = network.form == "step" and c < 0  # the step goes up the gradient
+            if (
+                up
+                or not np.isfinite(c)
+                or c == 0
+                or np.abs(g - c * r).max() > 1e-8 * np.abs(g).max()
+            ):
                 return False
         factors.append((c, m))
     return any(
@@ -499,6 +558,9 @@ def examine(network: Network, changed: Sequence[Mutant] = ()) -> tuple[Report, l
     if network.form == "derived":
         both = room["loss_and_gradients"]
         return doctor.check(loss_and_grad=both, params=params, X=X, Y=Y), lines
+    if network.form == "step":
+        rate = right_programs.RATE
+        return doctor.check_step(room["step"], params, room["cost"], rate), lines
     if network.form == "class":
         return doctor.check_model(room["Network"](), X, Y), lines
     names = ("forward", "cost", "backward")
@@ -539,9 +601,11 @@ def normal(text: str) -> str:
 
 def names_it(cause: Any, m: Mutant) -> bool:
     """Whether this cause, or one that it cannot be told from, is this mistake."""
-    quantity = m.statement.name
+    quantity = "d" + m.statement.name.removeprefix("d")
     if m.statement.activation == "identity" and "above" not in m.statement.roles:
         quantity = quantity.replace("A", "Z")  # the output is Z itself, and so its gradient
+    if cause.kind == "sign of the update":  # of all parameters
+        return "sign" in m.kinds
     quantities = cause.quantity.split(", ")
     shared = not quantity[-1].isdigit()  # a line for all layers: any quantity of its kind
     hit = any(q[:2] == quantity[:2] if shared else q == quantity for q in quantities)

@@ -45,7 +45,7 @@ COST_SLOPE = {
 class Statement:
     """One assignment of the backward pass: ``quantity = text``, of layer ``layer``."""
 
-    quantity: str  # dW2, db2, dA2, dZ2; dW where all layers share the line
+    quantity: str  # dW2, db2, dA2, dZ2; dW where all layers share the line; W2 in an update
     text: str
     activation: str = ""  # of the layer, for dZ
     roles: dict[str, str] = field(default_factory=dict)  # Z, A, input, dA, dZ, W: their names here
@@ -58,7 +58,7 @@ class Statement:
 
     @property
     def letter(self) -> str:
-        return self.name[1]
+        return self.name[1] if self.name[0] == "d" else "update"
 
     @property
     def line(self) -> str:
@@ -77,6 +77,7 @@ class Network:
     output: str
     features: int = 0  # the axis of X that holds the features
     cost: str = ""
+    decay: bool = False
 
     def data(self, dims: tuple[int, ...], m: int, seed: int) -> tuple[dict[str, Any], Any, Any]:
         """Parameters, X and Y of these widths."""
@@ -112,7 +113,18 @@ def form_of(form: str) -> tuple[int, str, str]:
     return 1, "X.shape[0]", "np.sum({dz}, axis=0)"
 
 
-def backward(depth: int, kinds: list[str], cost: str, form: str, chained: bool) -> list[Statement]:
+LAMBDA, KEEP, RATE = 0.7, 0.8, 0.1
+
+
+def backward(
+    depth: int,
+    kinds: list[str],
+    cost: str,
+    form: str,
+    chained: bool,
+    decay: bool = False,
+    dropout: bool = False,
+) -> list[Statement]:
     """The statements from the output to the input, under the names Z1, A1, ..., X, Y and m."""
     columns = form == "columns"
     _, _, total = form_of(form)
@@ -124,6 +136,8 @@ def backward(depth: int, kinds: list[str], cost: str, form: str, chained: bool) 
             found["input"] = f"A{k - 1}" if k > 1 else "X"
             if k == depth and not chained:
                 del found["dA"]
+            if dropout and k < depth:
+                found |= {"dA": f"dH{k}", "A": f"H{k}", "D": f"D{k}"}
             return found
 
         others = [of(k) for k in range(1, depth + 1) if k != i]
@@ -150,33 +164,46 @@ def backward(depth: int, kinds: list[str], cost: str, form: str, chained: bool) 
         elif chained:
             slope = COST_SLOPE[cost].format(a=a)
             add(f"dA{i}", slope if columns else f"({slope}) / m")
+        if dropout and i < depth:
+            add(f"dH{i}", f"dA{i} * D{i} / {KEEP}")
+            a = f"H{i}"
+        g = roles.get("dA", "")
         if i == depth and not chained:
             add(f"dZ{i}", f"{a} - Y" if columns else f"({a} - Y) / m")
         elif kind == "identity":
-            add(f"dZ{i}", f"dA{i}")
+            add(f"dZ{i}", g)
         elif kind == "softmax":
             axis = 0 if columns else 1
             inner = f"np.sum(dA{i} * {a}, axis={axis}, keepdims=True)"
             add(f"dZ{i}", f"{a} * (dA{i} - {inner})")
         else:
-            add(f"dZ{i}", f"dA{i} * " + SLOPE[kind].format(z=z, a=a))
+            add(f"dZ{i}", f"{g} * " + SLOPE[kind].format(z=z, a=a))
         below = roles["input"]
         product = f"np.dot(dZ{i}, {below}.T)" if columns else f"{below}.T @ dZ{i}"
-        add(f"dW{i}", product + mean)
+        add(f"dW{i}", product + mean + (f" + lambd{mean} * W{i}" if decay else ""))
         add(f"db{i}", total.format(dz=f"dZ{i}") + mean)
     return found
 
 
 def hand_written(
-    depth: int, hidden: str, output: str, cost: str, form: str, chained: bool = True
+    depth: int,
+    hidden: str,
+    output: str,
+    cost: str,
+    form: str,
+    chained: bool = True,
+    decay: bool = False,
+    dropout: bool = False,
 ) -> Network:
     """Line by line: functions over a dictionary and columns, or over arguments and rows."""
     columns = form == "columns"
     features, m, _ = form_of(form)
     kinds = [hidden] * (depth - 1) + [output]
-    statements = backward(depth, kinds, cost, form, chained)
+    statements = backward(depth, kinds, cost, form, chained, decay, dropout)
     layers = range(1, depth + 1)
     names = [f"{x}{i}" for i in layers for x in "ZA"]
+    if dropout:
+        names += [f"{x}{i}" for i in layers[:-1] for x in "HD"]
     weights = [f"{x}{i}" for i in layers for x in "Wb"]
     grads = [f"d{w}" for w in weights]
     out = ["import numpy as np", ""]
@@ -187,27 +214,63 @@ def hand_written(
     for i, kind in enumerate(kinds, start=1):
         product = f"np.dot(W{i}, {a})" if columns else f"{a} @ W{i}"
         out.append(f"    Z{i} = {product} + b{i}")
-        out.append(f"    A{i} = " + VALUE[kind].format(z=f"Z{i}", units=features))
         a = f"A{i}"
+        value = VALUE[kind].format(z=f"Z{i}", units=features)
+        if dropout and i < depth:
+            out.append(f"    H{i} = {value}")
+            out.append(f"    D{i} = np.random.rand(*H{i}.shape) < {KEEP}")
+            value = f"H{i} * D{i} / {KEEP}"
+        out.append(f"    {a} = {value}")
     cache = "{" + ", ".join(f"'{x}': {x}" for x in names) + "}"
     out.append(f"    return A{depth}, {cache}" if columns else f"    return {', '.join(names)}")
     given = "AL" if columns else f"A{depth}"
-    out += ["", f"def cost({given}, Y):", f"    m = {m.replace('X', 'Y')}"]
-    out += [f"    return {COST[cost].format(a=given)}", ""]
+    extra = ", " + ("params" if columns else ", ".join(weights)) + f", lambd={LAMBDA}"
+    Ws = [f"params['W{i}']" if columns else f"W{i}" for i in layers]
+    squares = " + ".join(f"np.sum({W} ** 2)" for W in Ws)
+    penalty = f" + lambd / {'(2 * m)' if columns else '2'} * ({squares})" if decay else ""
+    out += ["", f"def cost({given}, Y{extra if decay else ''}):", f"    m = {m.replace('X', 'Y')}"]
+    out += [f"    return {COST[cost].format(a=given)}{penalty}", ""]
+    wanted = f", lambd={LAMBDA}" if decay else ""
     if columns:
-        out.append("def backward(params, cache, X, Y):")
+        out.append(f"def backward(params, cache, X, Y{wanted}):")
         out += [f"    {w} = params['{w}']" for w in weights]
         out += [f"    {x} = cache['{x}']" for x in names]
     else:
-        out.append(f"def backward(X, Y, {', '.join([*weights, *names])}):")
+        out.append(f"def backward(X, Y, {', '.join([*weights, *names])}{wanted}):")
     out.append(f"    m = {m}")
     out += [f"    {s.line}" for s in statements]
     pairs = "{" + ", ".join(f"'{g}': {g}" for g in grads) + "}"
     out.append(f"    return {pairs if columns else ', '.join(grads)}")
     title = f"{form}, {depth} layers, {hidden}-{output}, {cost}{'' if chained else ', one step'}"
+    title += ", decay" * decay + ", dropout" * dropout
     dims = (*(4, 8, 3, 9)[:depth], 1 if output == "sigmoid" else 3)
     text = "\n".join(out) + "\n"
-    return Network(title, form, text, tuple(statements), dims, output, features, cost)
+    return Network(title, form, text, tuple(statements), dims, output, features, cost, decay)
+
+
+def trained(depth: int, hidden: str, output: str, cost: str) -> Network:
+    """One training step of the column form, on data of the module."""
+    plain = hand_written(depth, hidden, output, cost, "columns", chained=False)
+    lines = plain.source.splitlines()
+    weights = [f"{x}{i}" for i in range(1, depth + 1) for x in "Wb"]
+    updates = tuple(Statement(w, f"{w} - lr * d{w}", roles={"gradient": f"d{w}"}) for w in weights)
+    forward = lines[
+        lines.index("def forward(X, params):") + 1 : lines.index("def cost(AL, Y):") - 2
+    ]
+    n, last = plain.dims[0], plain.dims[-1]
+    out = ["import numpy as np", "", "rng = np.random.RandomState(3)", f"X = rng.randn({n}, 6)"]
+    labels = (
+        f"(rng.rand({last}, 6) < 0.5) * 1.0" if output == "sigmoid" else f"rng.randn({last}, 6)"
+    )
+    out += [f"Y = {labels}", "", "def cost(params):", *forward, "    m = X.shape[1]"]
+    out += [f"    return {COST[cost].format(a=f'A{depth}')}", ""]
+    out += [f"def step(params, lr={RATE}):", *forward, "    m = X.shape[1]"]
+    out += [f"    {s.line}" for s in (*plain.statements, *updates)]
+    pairs = ", ".join(f"'{w}': {w}" for w in weights)
+    text = "\n".join([*out, f"    return {{{pairs}}}"]) + "\n"
+    title = f"step, {depth} layers, {hidden}-{output}, {cost}"
+    statements = (*plain.statements, *updates)
+    return Network(title, "step", text, statements, plain.dims, output, 0, cost)
 
 
 def in_a_class(depth: int, hidden: str, output: str, cost: str, chained: bool = True) -> Network:
@@ -335,6 +398,10 @@ def networks() -> list[Network]:
         derived(3, "sigmoid", "sigmoid", "entropy"),
         derived(4, "tanh", "softmax", "classes"),
         derived(4, "relu", "sigmoid", "squares"),
+        hand_written(3, "relu", "sigmoid", "entropy", "columns", chained=False, decay=True),
+        hand_written(2, "tanh", "softmax", "classes", "rows", chained=False, decay=True),
+        hand_written(3, "relu", "sigmoid", "entropy", "columns", chained=False, dropout=True),
+        trained(2, "tanh", "sigmoid", "entropy"),
         loop(2, "sigmoid"),
         loop(3, "relu"),
         loop(4, "tanh"),
