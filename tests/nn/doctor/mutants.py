@@ -196,7 +196,7 @@ def of_update(s: Statement, network: Network) -> Mistakes:
     yield "no learning rate", f"{w} - {g}", "learning rate missing"
     yield "up the gradient", f"{w} + lr * {g}", "sign"
     yield "learning rate squared", f"{w} - lr * lr * {g}", "learning rate"
-    yield "divided by the rate", f"{w} - {g} / lr", "constant factor"
+    yield "learning rate divides", f"{w} - {g} / lr", "constant factor"
 
 
 def of_inputs(s: Statement, network: Network) -> Mistakes:

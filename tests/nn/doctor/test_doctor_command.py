@@ -188,7 +188,7 @@ FORMS = {
     "rows": (p.ROWS, "da1 = dz2 @ W2.T", "da1 = -dz2 @ W2.T", "sign"),
     "loss and gradient": (p.REGRESSION, "dW = dW + reg * W", "dW = dW + 2 * reg * W", "twice the regu"),
     "decay": (p.DECAY, "dW1 = dZ1 @ X.T / m +", "dW1 = dZ1 @ X.T / m -", "sign"),
-    "dropout": (p.DROPOUT, "dA1 = dA1 * cache[\"D1\"] / keep_prob", "pass", "dZ1 is computed from dA1"),
+    "dropout": (p.DROPOUT, "dA1 = dA1 * cache[\"D1\"] / keep_prob", "pass", "dH1 ignores dropout"),
     "class": (p.CLASS, "delta2.sum(axis=0)", "delta2.mean(axis=0)", "mean"),
     "layers": (p.LAYERS, "dx[self.mask] = 0", "dx[~self.mask] = 0", "inverted"),
     "step": (p.STEP, "db1 = dz.sum(axis=0)", "db1 = 2 * dz.sum(axis=0)", "twice as large"),
