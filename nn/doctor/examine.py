@@ -6,6 +6,7 @@ import linecache
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -985,6 +986,10 @@ class Examination:
         events = trial.runs[0].events
         alone = mark.name[1] == "Z" and not any(m.name == f"dA{mark.name[2:]}" for m in self.marks)
         where = place_of(mark.value[0], events, f"dAZ{mark.name[2:]}" if alone else mark.name)
+        earlier = takewhile(lambda m: m is not mark, self.marks)
+        before = [place_of(m.value[0], events, m.name) for m in earlier if not m.causes]
+        if mark.causes and any(where is e for e in before):
+            where = None  # a step is missing: the array is the one before it
         after = [m for m in self.marks if m.name[2:] == mark.name[2:] and m.name[1] in "ZWb"]
         for m in after if where is None and mark.name[1] in "ZAH" else ():
             where = where or place_of(m.value[0], events, m.name)  # it is part of a longer line
