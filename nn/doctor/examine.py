@@ -1164,8 +1164,9 @@ def relative(g: Any, r: Any) -> float:
     if np.size(r) == 0:
         return 0.0
     with np.errstate(all="ignore"):
-        size = max(float(np.abs(r).max()), 1e-12)
-        return float(np.abs(np.asarray(g, float) - r).max() / size)
+        off = np.abs(np.asarray(g, float) - r).max()
+        size = np.abs(r).max() or off  # of nothing, all that is there is off
+        return float(off / max(size, 1e-12))
 
 
 def is_float32(trial: Trial) -> bool:

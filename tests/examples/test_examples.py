@@ -168,6 +168,23 @@ def test_the_cats_of_the_course(example, catvnoncat_folder, monkeypatch, capsys)
     assert "pictures need matplotlib" in printed
 
 
+# --- the gradient doctor ----------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_what_the_usual_test_does_not_see(example, capsys):
+    result = example("gradient_doctor").main()
+    printed = capsys.readouterr().out
+    assert result["difference"] < 1e-7
+    wrong, mended = result["wrong"], result["mended"]
+    assert (wrong.ok, wrong.first_wrong, mended.ok) == (False, "dZ1", True)
+    [cause] = wrong.causes
+    lines = (FOLDER / "gradient_doctor.py").read_text().splitlines()
+    assert lines[cause.line - 1].strip() == cause.source == 'dZ = grads[f"dA{L - 1}"] * (Z > 0)'
+    assert "write dZ = grads['dA1'] * (Z > 0)" in printed
+    assert re.search(r"^Z1 .*dZ1 · wrong  line \d+: dZ1 is computed from dA2", printed, re.M)
+    assert "Mended:\n\nGradient doctor: right, all 9 gradients match." in printed
+
+
 # --- as programs -----------------------------------------------------------------------------------
 
 
