@@ -893,6 +893,7 @@ class Examination:
         known, about = twins.tensors(twin, trial.experiment.probes[0], 0)
         values: dict[str, Any] = {k: v.data for k, v in known.items()}
         values |= {m.name: m.value[0] for m in self.marks} | {k: about[k] for k in "mn"}
+        formulas = {m.name: str(m.formula) for m in self.marks if not m.seen}
         for mark in marks:
             where = self.place(mark, trial)
             if where is None or tracer is None or where.name == "return":
@@ -903,7 +904,8 @@ class Examination:
                 continue  # the line computes more than this
             for code, frame in tracer.codes.items():
                 if (code.co_name, code.co_filename) == (where.function, where.file):
-                    formula = own_names.in_own_names(str(mark.formula), values, frame)
+                    text = str(mark.formula)
+                    formula = own_names.in_own_names(text, values, frame, formulas)
                     if formula is not None:
                         line = linecache.getline(where.file, where.line)
                         return own_names.assignment(where.name, formula, line)

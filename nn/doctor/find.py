@@ -495,7 +495,8 @@ class Finder:
     def extra(self, functions: list[Function]) -> dict[str, Any]:
         """Arguments that are neither data nor parameters; also constants of the file of that name."""
         names = {p for f in functions for p in inspect.signature(f).parameters} - set(EXTRA)
-        own = {n: self.room.names.get(n) for n in names}
+        data = ("params", "X", "Y", "cache", "grads", "output")  # these are invented
+        own = {n: self.room.names.get(n) for n in names if role_of(n) not in data}
         kinds = (list, tuple, dict, str, FunctionType)
         usual = {"lambd": 0.7, "keep_prob": 0.8}
         found = {n: usual[r] for n in names if (r := role_of(n)) in usual}

@@ -15,10 +15,15 @@ from nn.doctor.peel import close, fits_name
 from nn.doctor.sandbox import arrays_in
 
 
-def in_own_names(formula: str, values: Mapping[str, Any], frame: FrameType) -> str | None:
+def in_own_names(
+    formula: str,
+    values: Mapping[str, Any],
+    frame: FrameType,
+    formulas: Mapping[str, str] | None = None,
+) -> str | None:
     """``formula`` with the variables of ``frame`` that hold the ``values`` of its symbols.
 
-    None if one of the symbols is in no variable.
+    For a symbol that is in no variable its own one of the ``formulas`` is written; None if it has none.
 
     >>> import sys
     >>> dZ, A_prev, m = np.ones((2, 3)), np.zeros((4, 3)), 3
@@ -31,17 +36,34 @@ def in_own_names(formula: str, values: Mapping[str, Any], frame: FrameType) -> s
         if named(f"A{layer}", values, arrays) is None:  # relu's mask, which Z gives as well
             formula = formula.replace(f"A{layer} > 0", f"Z{layer} > 0")
     found = {}
-    for symbol in set(re.findall(r"[A-Za-z]\w*", formula)) & set(values):
+    for symbol in symbols(formula):
+        if symbol not in values:
+            if symbol in frame.f_globals or symbol in frame.f_locals:
+                continue  # a function such as sigmoid
+            return None
         value = values[symbol]
         if np.ndim(value):
             name = named(symbol, values, arrays)
         else:
             name = next((k for k, v in sizes.items() if v == value), None)
+        if name is None and formulas and symbol in formulas:
+            inner = in_own_names(formulas[symbol], values, frame)
+            name = f"({inner})" if inner is not None else None
         if name is None:
             return None
         found[symbol] = name
     words = "|".join(sorted(map(re.escape, found), key=len, reverse=True))
     return re.sub(rf"(?<![\w.])({words})(?!\w)", lambda m: found[m[1]], formula) if found else None
+
+
+def symbols(formula: str) -> set[str]:
+    """The names in a formula, without NumPy's.
+
+    >>> sorted(symbols("np.sum(dZ1, axis=0) / m"))
+    ['dZ1', 'm']
+    """
+    tree = ast.parse(formula, mode="eval")
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - {"np"}
 
 
 def assignment(name: str, formula: str, line: str) -> str | None:
@@ -61,8 +83,10 @@ def assignment(name: str, formula: str, line: str) -> str | None:
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
         return None
     target, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
-    if re.split(r"[\[.]", target)[0] != re.split(r"[\[.]", name)[0]:
-        return None
+    if re.split(r"[\[.]", target)[0] != re.split(r"[\[.]", name)[0] or ("[" in target) > (
+        "[" in name
+    ):
+        return None  # it assigns to something else, or to a part
     if not isinstance(statement.value, ast.Call | ast.Name | ast.Attribute | ast.Subscript):
         value = f"({value})"
     return f"{target} = " + re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", lambda m: value, formula)

@@ -314,6 +314,16 @@ def test_names_choose_where_there_are_several(tmp_path):
     assert "my_backward" in absent.errors and absent.errors.count("\n") == 1
 
 
+def test_parameters_and_data_in_the_file_are_not_in_the_way(tmp_path):
+    """A script that goes on with its own parameters, as in the README, with other sizes than ours."""
+    path = tmp_path / "script.py"
+    own = "parameters = {'W1': np.ones((4, 2)), 'b1': np.zeros((4, 1))}\nX = np.ones((2, 7))\nY = X[:1]\n"
+    path.write_text(p.PLANAR + own + "print(forward_propagation(X, parameters))\n")
+    done = doctor(path)
+    assert done.status == 0, done.said
+    assert "L = 3: 4-6-3-1" in done.out
+
+
 def test_what_was_not_examined_is_listed(tmp_path):
     path = tmp_path / "homework.py"
     path.write_text(p.PLANAR + "\ndef plot_everything(x):\n    return x\n\nprint(1)\n")
