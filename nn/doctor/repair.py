@@ -28,7 +28,7 @@ from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
 
 RUNS = 800  # of the changed code, and no longer than
-MORE = 400  # for other changes that would do, after the first that does
+MORE = 400
 SECONDS = 5.0
 ROUNDS = 3
 
@@ -54,7 +54,7 @@ def mend(examination: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) ->
 
     ``lines``, (function, line), are tried first.
     """
-    found, left = Repair(examination, trial, lines).run()
+    found, left = Repair(examination, trial, lines).run(MORE)
     if not found or left:
         return False
     report = examination.report
@@ -106,22 +106,27 @@ class Repair:
                 self.functions.setdefault(f.__code__, []).append(f)
         self.wanted = {k for k, g in trial.truths[0].gradients.items() if np.any(g)}
 
-    def run(self) -> tuple[list[list[Edit]], list[str]]:
-        """Rounds of one change each, until all gradients are right or nothing helps any more."""
+    def run(self, more: int = 0) -> tuple[list[list[Edit]], list[str]]:
+        """Rounds of one change each, until all gradients are right or nothing helps any more.
+
+        After a change that makes all right, ``more`` are tried in other lines: they may do as well.
+        """
         chosen: list[list[Edit]] = []
         good = right_names(self.trial.runs[0], self.trial, 0)
         for _ in range(ROUNDS):
             best: list[tuple[int, Edit, set[str]]] = []
             for edit in self.edits():
-                if self.is_over():
+                whole = [e for n, e, _ in best if n == len(self.wanted)]
+                more -= bool(whole and edit.line != whole[0].line)
+                if self.is_over() or more < 0:
                     break
                 now = self.tried(edit, 0)
                 if now is None or not now >= good or len(now) <= len(good):
                     continue
                 second = self.tried(edit, 1)
                 if second is not None and second >= now:
-                    if now >= self.wanted and all(n < len(now) for n, _, _ in best):
-                        self.left = MORE
+                    if now >= self.wanted and more:
+                        self.left = max(self.left, more)
                     best.append((len(now), edit, now))
             if not best:
                 break
