@@ -713,6 +713,62 @@ def test_every_numpy_function_is_tried() -> None:
     assert len(FUNCTIONS) + len(UFUNCS) + len(UFUNC_METHODS) > 200
 
 
+# --- what is rare: the same value, or an error where NumPy has one ------------------------------------
+
+CUBE = np.arange(24.0).reshape(2, 3, 4)
+INF = np.array([[np.inf, np.nan, 2.0], [np.inf, np.inf, -np.inf], [1.0, np.inf, 3.0]])
+RARE: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "weights of axes out of order": (
+        CUBE,
+        lambda a: np.average(a, axis=(2, 0), weights=np.arange(8.0).reshape(4, 2)),
+    ),
+    "weights of another shape": (
+        CUBE,
+        lambda a: np.average(a, axis=(0, 2), weights=np.ones((4, 2))),
+    ),
+    "median of infinities": (INF, lambda a: np.median(a, axis=1)),
+    "nanmedian of infinities": (INF, lambda a: np.nanmedian(a, axis=0)),
+    "median of nothing": (np.ones((2, 0)), lambda a: np.median(a, axis=1, keepdims=True)),
+    "nanquantile of nothing": (np.ones((0, 2)), lambda a: np.nanquantile(a, 0.3, axis=0)),
+    "cov of too few": (CUBE[0, :, :1], lambda a: np.cov(a, ddof=3)),
+    "cov of nothing": (np.ones((2, 0)), lambda a: np.cov(a)),
+    "nanvar of too few": (INF[:1], lambda a: np.nanvar(a, axis=0, ddof=1)),
+    "nanmean of infinities": (INF, lambda a: np.nanmean(a, axis=0)),
+    "einsum, a diagonal that is none": (CUBE[0], lambda a: np.einsum("ii", a)),
+    "einsum with a negative label": (CUBE[0], lambda a: np.einsum(a, [-1, 0])),
+    "half a power": (np.eye(3), lambda a: np.linalg.matrix_power(a, 1.5)),
+    "one matrix to multiply": (np.eye(3), lambda a: np.linalg.multi_dot([a])),
+    "no first axes": (np.eye(3), lambda a: np.linalg.tensorinv(a, 0)),
+    "an axis moved twice": (CUBE, lambda a: np.moveaxis(a, [0, 0], [1, 2])),
+    "two axes to one place": (CUBE, lambda a: np.moveaxis(a, [0, 1], [1, 1])),
+    "a turn from an axis to itself": (CUBE, lambda a: np.rot90(a, axes=(1, -2))),
+    "too few indices": (CUBE, lambda a: np.take_along_axis(a, np.zeros(2, int), 1)),
+    "coordinates for two axes": (CUBE[0], lambda a: np.gradient(a, np.arange(3.0))),
+    "ends of another dtype": (
+        CUBE[0, 0].astype(np.float32),
+        lambda a: np.ediff1d(a, to_begin=np.array([5.0])),
+    ),
+    "different widths": (CUBE, lambda a: np.pad(a, {0: 1, -1: (0, 2)})),
+    "interp, too few values": (CUBE[0, 0], lambda a: np.interp(a, [0.0, 1.0], [1.0])),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", RARE)
+def test_rare_cases(name: str) -> None:
+    array, f = RARE[name]
+    try:
+        expected = f(array)
+    except (ValueError, TypeError) as error:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            f(Tensor(array, requires_grad=True))
+        assert len(str(caught.value)) >= len(str(error)) / 2
+        return
+    out = f(Tensor(array, requires_grad=True))
+    assert (out.shape, out.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(out.detach().data, expected, rtol=1e-12)
+
+
 # --- answers without a gradient -------------------------------------------------------------------
 
 A = np.array([[1.0, -2.0, 3.0], [0.0, 5.0, -6.0]])

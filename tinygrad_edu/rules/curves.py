@@ -98,7 +98,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     """np.gradient: the slope of ``f`` between its points, a number for each of them."""
     axes = tuple(range(f.ndim)) if axis is None else positive_axes(axis, f.ndim)
     steps = list(varargs) or [1.0]
-    if len(steps) == 1:
+    if len(steps) == 1 and not np.ndim(steps[0]):
         steps = steps * len(axes)
     if len(steps) != len(axes):
         raise TypeError(

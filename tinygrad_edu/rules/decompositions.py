@@ -188,6 +188,8 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 
 @means(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
+    if ind <= 0:
+        raise ValueError(f"tensorinv's ind= counts the first axes, at least 1, but came as {ind}.")
     rows = prod(a.shape[:ind])
     return inv(a.reshape(rows, -1)).reshape(a.shape[ind:] + a.shape[:ind])
 

@@ -223,6 +223,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 def _places_along(x: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     """The index that takes, along the axis, the places that ``indices`` say."""
     axis = positive_axis(axis, x.ndim)
+    if np.ndim(indices) != x.ndim:
+        raise ValueError(
+            f"the indices along an axis need as many axes as the array, {x.ndim}, but have "
+            f"{np.ndim(indices)}."
+        )
     shape = tuple([1 if i == axis else n for i, n in enumerate(x.shape)])
     places = np.ix_(*[np.arange(n) for n in shape])
     return (*places[:axis], indices, *places[axis + 1 :])

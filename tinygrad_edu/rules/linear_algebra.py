@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from math import prod
+from operator import index as whole
 from string import ascii_letters
 from typing import Any
 
@@ -171,6 +172,8 @@ def cross(
 
 @means(np.linalg.multi_dot)
 def multi_dot(arrays: Any) -> Any:
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot needs at least two arrays, but got {len(arrays)}.")
     result, *others = arrays
     for x in others:
         result = dot(result, x)
@@ -179,6 +182,7 @@ def multi_dot(arrays: Any) -> Any:
 
 @means(np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
+    n = whole(n)
     if n < 0:
         x, n = np.linalg.inv(x), -n
     result = None
@@ -286,11 +290,16 @@ def _as_string(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     if isinstance(operands[0], str):
         return operands[0], [array_like(x) for x in operands[1:]]
     *pairs, result = operands if len(operands) % 2 else (*operands, None)
-    terms = ["".join(["..." if i is ... else ascii_letters[i] for i in t]) for t in pairs[1::2]]
-    labels = ",".join(terms)
+    labels = ",".join(map(_letters, pairs[1::2]))
     if result is not None:
-        labels += "->" + "".join(["..." if i is ... else ascii_letters[i] for i in result])
+        labels += "->" + _letters(result)
     return labels, [array_like(x) for x in pairs[::2]]
+
+
+def _letters(numbers: Any) -> str:
+    if any(i is not ... and not 0 <= i < len(ascii_letters) for i in numbers):
+        raise ValueError(f"einsum's labels are numbers from 0 to 51, but came as {list(numbers)}.")
+    return "".join(["..." if i is ... else ascii_letters[i] for i in numbers])
 
 
 def _each_label_once(x: Any, term: str) -> tuple[Any, str]:
@@ -299,6 +308,10 @@ def _each_label_once(x: Any, term: str) -> tuple[Any, str]:
         if term.count(label) > 1:
             axes = [k for k, c in enumerate(term) if c == label]
             n = x.shape[axes[0]]
+            if any(x.shape[k] != n for k in axes):
+                raise ValueError(
+                    f"einsum: {label!r} names axes of different sizes in {term!r} of shape {x.shape}."
+                )
             x = moveaxis(x, axes, range(len(axes)))[(np.arange(n),) * len(axes)]
             term = label + term.replace(label, "")
     return x, term

@@ -154,6 +154,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
         raise ValueError(
             f"moveaxis needs as many places as axes, but got {len(destination)} for {len(source)}."
         )
+    if len(set(source)) < len(source) or len(set(destination)) < len(destination):
+        raise ValueError(f"moveaxis names an axis twice: {source} to {destination}.")
     order = [i for i in range(x.ndim) if i not in source]
     for place, axis in sorted(zip(destination, source)):
         order.insert(place, axis)
@@ -453,7 +455,8 @@ def tile(x: Any, reps: Any) -> Any:
 @means(np.pad)
 def pad(x: Any, pad_width: Any, mode: Any = "constant", **how: Any) -> Any:
     if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(i, pad_width.get(i - x.ndim, (0, 0))) for i in range(x.ndim)]
+        widths = [pad_width.get(i, pad_width.get(i - x.ndim, 0)) for i in range(x.ndim)]
+        pad_width = [np.broadcast_to(np.asarray(width), 2) for width in widths]
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     if np.any(np.less(widths, 0)):
         raise ValueError(f"pad adds numbers, so no width is negative, but got {pad_width}.")
@@ -494,6 +497,8 @@ def flipud(x: Any) -> Any:
 @means(np.rot90)
 def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     first, second = positive_axes(tuple(axes), x.ndim)
+    if first == second:
+        raise ValueError(f"rot90 turns from one axis to another, but got axes={axes}.")
     if k % 4 == 0:
         return x[...]
     if k % 4 == 2:
@@ -545,7 +550,7 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
         for part in (to_begin, to_end)
     ]
     parts = [ends[0], diff(ravel(x)), ends[1]]
-    return concatenate([ravel(part) for part in parts if part is not None])
+    return concatenate([ravel(part) for part in parts if part is not None]).astype(x.dtype)
 
 
 @means(np.resize)

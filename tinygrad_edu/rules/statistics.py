@@ -38,6 +38,12 @@ def average(
             )
         if weights.shape != x.shape:  # one weight for each place along the axis
             axes = positive_axes(axis, x.ndim)
+            if weights.shape != tuple([x.shape[i] for i in axes]):
+                raise ValueError(
+                    f"average over axis={axis} of shape {x.shape} needs a weight for each place, but "
+                    f"the weights have shape {weights.shape}."
+                )
+            weights = weights.transpose([axes.index(i) for i in sorted(axes)])
             weights = weights.reshape([x.shape[i] if i in axes else 1 for i in range(x.ndim)])
         scale = np.sum(broadcast_to(weights, x.shape), axis=axis, keepdims=keepdims)
         result = sum(x * weights, axis, keepdims) / scale
@@ -108,7 +114,8 @@ def cov(
     ddof = 1 - bias if ddof is None else ddof
     if fweights is None and aweights is None:
         centred = m - mean(m, 1, True)
-        return np.squeeze(centred @ centred.T / (m.shape[1] - ddof))
+        left = m.shape[1] - ddof
+        return np.squeeze(centred @ centred.T / (left if left > 0 else 0))
     often, weights = (1 if w is None else array_like(w) for w in (fweights, aweights))
     each = often * weights
     total = sum(each)
@@ -176,8 +183,14 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan
     x = floating(array_like(x))
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
     n = count(x, axes)
-    rest = tuple([m for i, m in enumerate(x.shape) if i not in axes])
-    ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n) if n else x)
+    left = [m for i, m in enumerate(x.shape) if i not in axes]
+    shape = (
+        *np.shape(q),
+        *([1 if i in axes else m for i, m in enumerate(x.shape)] if keepdims else left),
+    )
+    if not n:
+        return np.full_like(x, np.nan, shape=shape)
+    ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n))
     missing = np.isnan(ordered._data if isinstance(ordered, Tensor) else ordered)
     known = n - missing.sum(axis=-1)  # those that are nan come last
     sizes, which = np.unique(known if ignore_nan else np.full(known.shape, n), return_inverse=True)
@@ -189,7 +202,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan
     part = (place - low).astype(np.result_type(x.dtype, q))
     row = np.arange(len(known))
     least = ordered[row, low]
-    result = least + (ordered[row, np.where(part > 0, low + 1, low)] - least) * part
+    most = ordered[row, np.where(part > 0, low + 1, low)]
+    result = least + np.where(np.isinf(least) & (most == least), 0, most - least) * part
     result = np.where(known == 0 if ignore_nan else known < n, np.nan, result)
-    kept_shape = tuple([1 if i in axes else m for i, m in enumerate(x.shape)])
-    return result.reshape(np.shape(q) + (kept_shape if keepdims else rest))
+    return result.reshape(shape)
