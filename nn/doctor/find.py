@@ -134,7 +134,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
                 f"--{role} {name}: there is no such function; the file defines {names}."
             )
             return
-    found = list(finder.examinations())
+    found = finder.follow(list(finder.examinations()))
     report.parts = [p for p in found if p.status != 2]
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
@@ -171,6 +171,22 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             else "no backward pass was found"
             + (": the file defines no function and no class." if nothing else ".")
         )
+
+
+def true_slopes(f: Function) -> list[Function]:
+    """The derivative of f as a function of its input; of the usual ones also as of their value."""
+
+    def slope(x: Any, *rest: Any) -> Any:
+        x = tg.Tensor(np.asarray(x, float), requires_grad=True)
+        np.sum(f(x)).backward()
+        return x.grad
+
+    by_value: dict[str, Function] = {
+        "sigmoid": lambda a, *rest: a * (1 - a),
+        "tanh": lambda a, *rest: 1 - a**2,
+        "relu": lambda a, *rest: 1.0 * (a > 0),
+    }
+    return [slope, *(v for k, v in by_value.items() if label_of(f).lower() == k)]
 
 
 def judge_signs(parts: list[Report]) -> None:
@@ -213,6 +229,7 @@ class Finder:
         self.used: set[str] = set()
         self.methods: set[tuple[str, str]] = set()  # backward of a layer that is examined
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
+        self.slopes: dict[str, tuple[str, Function]] = {}  # by title: a derivative and its function
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
         self.text = " ".join(ast.unparse(t) for t in room.trees)
@@ -742,18 +759,47 @@ class Finder:
                 None,
             )
             note = ""
-            if partner is None and stem.lower() in USUAL and name not in self.used:
+            if partner is None and stem.lower() in USUAL:
                 partner, note = USUAL[stem.lower()], f"{stem} itself is not in the file"
             if partner is None:
                 continue
             report = self.pair(partner, function)
             if not report.problem:
                 report.title = f"{name}, the derivative of {label_of(partner)}"
+                self.slopes[report.title] = name, partner
                 report.notes += [note] * bool(note)
                 self.used |= {name, label_of(partner)}
                 yield report
             elif not is_activation(name):
                 yield Report(name, problem=report.problem)
+
+    def follow(self, found: list[Report]) -> list[Report]:
+        """What is right with the right derivative in place of a wrong one only follows from that."""
+        for name, f in [
+            self.slopes[p.title] for p in found if p.status == 1 and p.title in self.slopes
+        ]:
+            for i, part in enumerate(found):
+                if part.status != 1 or part.title in self.slopes:
+                    continue
+                for slope in true_slopes(f):
+                    again = self.examined_with(name, slope, part.title)
+                    if again is not None and again.ok:
+                        again.notes.append(
+                            f"so it is with the right derivative in place of {name}, which is wrong"
+                        )
+                        found[i] = again
+                        break
+        return found
+
+    def examined_with(self, name: str, function: Function, title: str) -> Report | None:
+        """The examination of this title with another function of this name."""
+        own = self.room.names[name]
+        self.room.names[name] = function
+        try:
+            reports = Finder(self.room, self.chosen).examinations()
+            return next((r for r in reports if r.title == title), None)
+        finally:
+            self.room.names[name] = own
 
     def pair(self, f: Function, g: Function) -> Report:
         """By entries; of two arguments; of numbers only; of a vector, to a number."""

@@ -14,6 +14,7 @@ import pytest
 from running import cell, doctor, notebook
 
 import nn
+from nn.doctor import check_file
 
 LOGISTIC = """
 import numpy as np
@@ -322,6 +323,23 @@ def test_parameters_and_data_in_the_file_are_not_in_the_way(tmp_path):
     done = doctor(path)
     assert done.status == 0, done.said
     assert "L = 3: 4-6-3-1" in done.out
+
+
+def test_a_wrong_derivative_is_one_diagnosis(tmp_path):
+    """It makes the whole network wrong; with the right one in its place the network is right."""
+    path = tmp_path / "script.py"
+    source = p.PLANAR.replace("(1 - np.power(A1, 2))", "tanh_derivative(Z1)")
+    assert "tanh_derivative(Z1)" in source
+    slope = "\ndef tanh_derivative(z):\n    return 1 - np.tanh(z)\n"
+    path.write_text(source + slope)
+    done = doctor(path)
+    assert done.status == 1
+    assert "backward_propagation with forward_propagation and compute_cost: right" in done.out
+    assert f"line {(source + slope).count(chr(10))} of tanh_derivative" in done.out
+    assert "  right:     1 - tanh(x)**2" in done.out and done.out.count("proof:") == 1
+    path.write_text(source.replace("dW1 = ", "dW1 = 2 * ") + slope)
+    report = check_file(path)  # with another mistake it is not the only one
+    assert {c.quantity for c in report.all_causes} >= {"dW1", "tanh_derivative"}, str(report)
 
 
 def test_what_was_not_examined_is_listed(tmp_path):

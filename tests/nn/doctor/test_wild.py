@@ -52,23 +52,21 @@ def test_a_right_program_is_never_called_wrong(program, tmp_path):
     assert report.status != 1, str(report)
 
 
-def test_score_of_the_right_programs(tmp_path, capsys):
+def test_score_of_the_right_programs(tmp_path, publish):
     right = [p for p in PROGRAMS if examined(p.source, tmp_path).ok]
-    with capsys.disabled():
-        print(f"\nprograms of public idioms: {len(PROGRAMS)}, {len(right)} called right")
+    publish(f"programs of public idioms: {len(PROGRAMS)}, {len(right)} called right")
     assert len(right) >= RIGHT
 
 
-def test_score_of_the_planted_mistakes(tmp_path, capsys):
+def test_score_of_the_planted_mistakes(tmp_path, publish):
     results = [score(p, b, tmp_path) for p, b in BUGS]
     detected, located, named = (sum(r[i] for r in results) for i in range(3))
     n = len(results)
     fixes = [r[3] for r in results if r[3] is not None]
-    with capsys.disabled():
-        print(
-            f"\nmistakes in {len(PROGRAMS)} programs of public idioms: {n}, "
-            f"{detected} detected, {located} located, {named} named; "
-            f"{len(fixes)} times a line to write instead, {sum(fixes)} times it makes the program right"
-        )
+    publish(
+        f"mistakes in {len(PROGRAMS)} programs of public idioms: {n}, "
+        f"{detected} detected, {located} located, {named} named; "
+        f"{len(fixes)} times a line to write instead, {sum(fixes)} times it makes the program right"
+    )
     assert len(fixes) >= FIXES and all(fixes)
     assert detected >= DETECTED * n and located >= LOCATED * n and named >= NAMED * n
