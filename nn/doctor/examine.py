@@ -50,7 +50,7 @@ from nn.doctor.report import (
     Verdict,
 )
 from nn.doctor.sandbox import Event, Failure, TooLong
-from nn.doctor.subject import Run, Subject, batch_of, proportional
+from nn.doctor.subject import ObjectSubject, Run, Subject, batch_of, proportional
 from nn.doctor.twin import Factor, Twin
 from tinygrad_edu import Tensor
 
@@ -627,6 +627,40 @@ class Examination:
                 cause = Cause(off[0], "state", says, fix="start each call with fresh arrays")
                 put_place(cause, place_of(again[off[0]], run.again.events, off[0]))
                 self.report.causes.append(cause)
+        self.kept(first)
+
+    def kept(self, trial: Trial) -> None:
+        """What an object keeps of the data before: its gradients are not those of the new data."""
+        if not isinstance(self.subject, ObjectSubject) or self.subject.data["X"] or not trial.right:
+            return
+        run, probes = trial.runs[0], trial.experiment.probes
+        if run.updates or self.report.causes:
+            return
+        off: list[str] = []
+        for other in (probes[1], replace(probes[0], X=np.flip(probes[0].X))):
+            again = self.subject.run_after(other, probes[0])
+            found = {k: np.asarray(again.gradients.get(k, np.nan)) for k in run.gradients}
+            off = [k for k, v in run.gradients.items() if not close(found[k], np.asarray(v), 1e-9)]
+            if off:
+                break
+        else:
+            return
+        if differs_much(again.loss, run.loss):
+            says = "the object keeps a state: the cost depends on the data that it saw before"
+            self.report.notes.append(says)
+            return
+        after = "after it was run on other data: it keeps something of them"
+        which = f"another {', '.join(off)}" if again.failure is None else "no gradients"
+        cause = Cause("the second call", "state", f"the same object gives {which} {after}")
+        cause.fix = "let each forward pass compute and store everything anew"
+        if again.failure is not None:
+            cause.line, cause.function, cause.file = (
+                again.failure.line,
+                again.failure.function,
+                again.failure.file,
+            )
+            cause.source = linecache.getline(cause.file, cause.line).strip()
+        self.report.causes.append(cause)
 
     def changed_note(self, name: str) -> str:
         where = ""

@@ -359,14 +359,29 @@ class ObjectSubject(Subject):
         return roles
 
     def container(self, values: Mapping[str, Any]) -> Any:
-        new = copy.deepcopy(self.holder)
-        others = aliases(new)
+        return self.filled(copy.deepcopy(self.holder), values)
+
+    def filled(self, holder: Any, values: Mapping[str, Any]) -> Any:
+        """The object with these parameters, its methods in their roles."""
+        others = aliases(holder)
         for path, value in values.items():
             for name in others.get(path, [path]):
-                put(new, name, value)
+                put(holder, name, value)
         for role, function in self.names.items():
-            setattr(self, role, getattr(new, function) if isinstance(function, str) else function)
-        return new
+            setattr(
+                self, role, getattr(holder, function) if isinstance(function, str) else function
+            )
+        return holder
+
+    def run_after(self, first: Any, then: Any) -> Run:
+        """A run on the data of ``then`` with an object that has run on those of ``first`` before."""
+        holder = copy.deepcopy(self.holder)
+        self.container = lambda values: self.filled(holder, values)  # type: ignore[method-assign]
+        try:
+            self.run(first.params, first.X, first.Y, watch=False)
+            return self.run(then.params, then.X, then.Y, watch=False)
+        finally:
+            del self.container
 
     @property
     def functions(self) -> list[Callable[..., Any]]:
