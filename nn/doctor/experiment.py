@@ -116,7 +116,9 @@ def shaped_bias(kind: str, n: int) -> tuple[int, ...]:
 def random_like(value: Any, rng: Any) -> Any:
     """Random numbers of this shape: weights that keep the size of Z, biases that are not zero."""
     shape, n = np.shape(value), np.size(value)
-    fan = min(shape[-1], 25) if len(shape) > 1 and 1 not in shape else 4 if n else 1
+    fan = 4 if n else 1
+    if len(shape) > 1 and 1 not in shape:
+        fan = shape[-1] if max(shape) <= 25 else max(shape)
     return rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else 0.4)
 
 
@@ -220,10 +222,17 @@ def dims_for(depth: int, n_last: int, which: int, equal: bool) -> list[int]:
     return [widths[i % 6] for i in range(depth)] + [n_last]
 
 
-def same_shapes(params: Mapping[str, Any], X: Any, Y: Any, classes: int, m: int) -> Experiment:
+def same_shapes(
+    params: Mapping[str, Any],
+    X: Any,
+    Y: Any,
+    classes: int,
+    m: int,
+    seeds: tuple[int, int] = (11, 12),
+) -> Experiment:
     """The learner's own sizes with random numbers."""
     probes = []
-    for seed in (11, 12):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         new = {k: random_like(v, rng) for k, v in params.items()}
         x = rng.normal(size=np.shape(X))

@@ -54,7 +54,14 @@ from nn.doctor.naming import (
 )
 from nn.doctor.report import CONVENTION, GOOD, WRONG, Cause, Report
 from nn.doctor.sandbox import attempt, limited, place, quiet
-from nn.doctor.subject import RATE, GlobalSubject, ObjectSubject, Subject, parameters_in
+from nn.doctor.subject import (
+    RATE,
+    GlobalSubject,
+    ObjectSubject,
+    Subject,
+    is_arraylike,
+    parameters_in,
+)
 
 Function = Callable[..., Any]
 IS = {
@@ -234,6 +241,9 @@ class Finder:
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
         self.text = " ".join(ast.unparse(t) for t in room.trees)
         self.outside = self.unloaded()
+        # numbers of classes that stand in the code: np.zeros(10), np.eye(10)
+        counts = re.findall(r"(?:zeros|eye|range)\(\(?(?:[\w.\[\]]+, )?(\d+)\)", self.text)
+        self.counts = sorted({int(n) for n in counts if 4 < int(n) <= 20})
         # examples one by one if the file does so, else a batch first
         self.one_by_one = one_by_one(room.statements)
         batch, single = [(6, False)], [(1, False), (1, True)]  # (examples, whether X is a vector)
@@ -331,6 +341,15 @@ class Finder:
                     stack.append(c)
         return found
 
+    def computes_output(self, name: str) -> bool:
+        """Whether this can be a forward pass of another name: it takes X and weights, and no Y."""
+        function = self.functions[name]
+        roles = {role_of(p) for p in required(function)}
+        kinds = ("backward", "cost", "update", "init")
+        other = any(IS[kind].search(name) for kind in kinds) or NOT.search(name) is not None
+        fits = "X" in roles and has_weights(function) and not roles & {"Y", "grads", "lr"}
+        return fits and not other and not repeats(function)
+
     def training_steps(self) -> Iterator[Report]:
         """Loops that compute the gradients and update the parameters in their own lines."""
         for site in sites(self.room.statements):
@@ -350,7 +369,8 @@ class Finder:
         for call in (n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call)):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             own = name in self.used or (name in methods and IS["backward"].search(name))
-            if own and not is_activation(name) and not IS["forward"].search(name):
+            ahead = IS["forward"].search(name) and not IS["backward"].search(name)
+            if own and not is_activation(name) and not ahead:
                 return not IS["cost"].search(name) or gives_loss_too(self.named(name))
             if isinstance(call.func, ast.Name) and name in arguments:
                 return True
@@ -370,7 +390,8 @@ class Finder:
             holder_of_it = kind if kind is not None else self.room
             owner = getattr(holder_of_it, site.owner.name, names.get(site.owner.name))
         for holder in list(self.made(kind)) if isinstance(kind, type) else [None]:
-            n_xs, n_ys = ends_of(parameters_in(holder))
+            own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
+            n_xs, n_ys = ends_of(own if holder is None else parameters_in(holder))
             kinds = [(c, x, y) for c in (False, True) for x in (*n_xs, 2, 3) for y in n_ys]
             for columns, n_x, n_y in kinds:
                 for X in invent.inputs(n_x, 6, columns, flat=False):
@@ -396,12 +417,13 @@ class Finder:
         parts = {n for c in costs for n in self.reached(c) if IS["cost"].search(n)}
         costs += [n for n in self.functions if n in parts and n not in costs]
         forwards.sort(key=lambda n: "predict" in n.lower())
+        forwards = forwards or [n for n in self.functions if self.computes_output(n)]
         for b in self.of_role("backward"):
             function = self.functions[b]
             if self.chosen["backward"] is None and (
                 (gives_loss_too(function) and not takes_results(function))
                 or takes_upstream(function)
-                or not has_parameters(function)
+                or not (has_parameters(function) or self.own_parameters([function]))
             ):
                 continue
             report, f, c = self.network(b, nearest(b, forwards), nearest(b, costs))
@@ -467,9 +489,9 @@ class Finder:
             return
         names = self.room.names
         given = {k: np.array(names[k], float) for k in own}
-        text = " ".join(ast.unparse(t) for f in functions if (t := source_tree(f)) is not None)
-        X = next((p for f in functions for p in required(f) if role_of(p) == "X"), "inputs")
-        words = chain(map(invent.tokens, ends_of(given)[0])) if f"len({X})" in text else ()
+        words = (
+            chain(map(invent.tokens, ends_of(given)[0])) if any(map(takes_words, functions)) else ()
+        )
         for X, Y in chain(words, self.data_of_own(given)):
             for n in {p for f in functions for p in required(f)} - set(extra):
                 if invent.kind_of(n, 1) == "state":
@@ -573,7 +595,8 @@ class Finder:
                 where = f"{type(error).__name__}: {error}"
                 return Report(title, problem=f"the doctor itself failed here ({where}).")
             reason = reason or examination.stop
-            if not trials or not all_used(trials[0]):
+            fixed = isinstance(subject, GlobalSubject | ObjectSubject)  # its number of layers
+            if not trials or not (fixed or all_used(trials[0])):
                 continue
             if trials[0].failure is not None:
                 stopped = stopped or (examination, trials)
@@ -610,6 +633,7 @@ class Finder:
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
         """Parameters, inputs and labels of the usual kinds, invented."""
         classes = [3, 1] if "softmax" in self.text.lower() else [1, 3]
+        classes += self.counts
         arguments = [p for f in functions for p in inspect.signature(f).parameters]
         kinds = product(self.batches, invent.FORMS, classes, (True, False))
         for (m, flat), form, n_y, columns in kinds:
@@ -647,9 +671,11 @@ class Finder:
         single = [a for a in own if not a[-1].isdigit() and role_of(a) == "params"]
         if own and (len(own) > len(single) or len(own) > 1):
             return own
-        strings = re.findall(r"""\[['"]((?:W|w|b|B)_?\d)['"]\]""", self.text)
+        strings = dict.fromkeys(re.findall(r"""\[['"]((?:W|w|b|B)_?\d?)['"]\]""", self.text))
+        if numbered := [k for k in strings if k[-1].isdigit()]:
+            return sorted(numbered, key=lambda k: (int(k[-1]), k[0].lower() == "b"))
         if strings:
-            return sorted(dict.fromkeys(strings), key=lambda k: (int(k[-1]), k[0].lower() == "b"))
+            return sorted(strings, key=lambda k: k[0].lower() == "b")
         if re.search(r"""['"]W['"] \+ str|f['"]W\{""", self.text):
             return ["W1", "b1", "W2", "b2", "W3", "b3"]
         return own
@@ -725,13 +751,8 @@ class Finder:
             if name in self.used:
                 continue
             function = self.functions[name]
-            params = {
-                "W1": np.ones((3, 4)),
-                "b1": np.ones((3, 1)),
-                "W2": np.ones((1, 3)),
-                "b2": np.ones((1, 1)),
-            }
-            grads = {f"d{k}": v for k, v in params.items()}
+            params = updated_by(function)
+            grads = {f"d{k}": np.ones_like(v) for k, v in params.items()}
             if any(
                 a in inspect.signature(function).parameters
                 for a in ("v", "s", "t", "velocity", "cache")
@@ -837,7 +858,9 @@ class Finder:
                 )
                 continue
             backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
-            forward = self.chosen["forward"] or method_of(kind, FORWARD, "forward")
+            forward = self.chosen["forward"] or forward_for(kind, backward)
+            if backward is not None and repeats(getattr(kind, backward, None)):
+                backward = None  # it trains
             step = first_method(kind, STEPS, own=True)
             if step is not None and has_loop(getattr(kind, step)):
                 step = None  # a step of its loop is taken out
@@ -856,10 +879,14 @@ class Finder:
                 self.methods |= {(name, backward)} if report.status != 2 else set()
                 yield report
                 continue
-            yield self.best(name, self.object_subjects(made, forward, backward or str(step)))
+            report = self.best(name, self.object_subjects(made, forward, backward or str(step)))
+            self.methods |= {(name, backward or str(step))} if report.status != 2 else set()
+            yield report
 
     def made(self, kind: type) -> Iterator[Any]:
-        for n_y in (3, 1):
+        """Objects of a class: those of the file, and new ones."""
+        yield from (v for v in self.room.names.values() if type(v) is kind and parameters_in(v))
+        for n_y in (3, 1, *self.counts):
             for call in invent.initial_calls(kind, [4, 5, n_y]):
                 made, failure = attempt(partial_call(kind, call), seconds=2)
                 if failure is None:
@@ -888,38 +915,33 @@ class Finder:
             if cost is None:
                 names = self.of_role("cost")
                 cost = self.functions[names[0]] if names else None
+            held = parameters_in(holder)
+            extra = EXTRA | accumulators(getattr(type(holder), backward), held)
+            roles = {"forward": forward, "cost": cost, "backward": backward, "extra": extra}
+            if forward is None:
+                roles = {"both": backward, "extra": extra}
             if id(holder) in self.own_data:
-                X, Y = self.own_data[id(holder)]
-                yield ObjectSubject(
-                    holder, X, Y, forward=forward, cost=cost, backward=backward, extra=EXTRA
-                )
+                yield ObjectSubject(holder, *self.own_data[id(holder)], **roles)
                 continue
-            n_xs, n_ys = ends_of(parameters_in(holder))
+            if forward is not None and takes_words(getattr(type(holder), forward)):
+                for without in (False, True):
+                    for n in ends_of(held)[0]:
+                        words = roles | ({"cost": None} if without else {})
+                        yield ObjectSubject(holder, *invent.tokens(n), **words)
+            n_xs, n_ys = ends_of(held)
             sizes = product(self.batches, (False, True), n_xs, n_ys)
             for (m, flat), columns, n_x, n_y in sizes:
                 for X in invent.inputs(n_x, m, columns, flat):
                     if forward is not None and not runs_forward(holder, forward, X):
                         continue
                     for Y in invent.targets(n_y, X, columns):
-                        if forward is None:
-                            yield ObjectSubject(holder, X, Y, both=backward, extra=EXTRA)
-                        else:
-                            yield ObjectSubject(
-                                holder,
-                                X,
-                                Y,
-                                forward=forward,
-                                cost=cost,
-                                backward=backward,
-                                extra=EXTRA,
-                            )
+                        yield ObjectSubject(holder, X, Y, **roles)
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
         reason = ""
         failed: Report | None = None
         tried: tuple[int, ...] = ()
-        shapes = sorted(invent.SHAPES, key=lambda s: 1 not in s) if self.one_by_one else None
-        for holder, shape in ((h, s) for h in made for s in shapes or invent.SHAPES):
+        for holder, shape in ((h, s) for h in made for s in self.layer_shapes(h)):
             report = layer_report(name, holder, forward, shape)
             part = report.parts[0] if report.parts else report
             if part.problem:
@@ -935,6 +957,14 @@ class Finder:
             if failed is None:
                 failed, tried = part, shape
         return failed if failed is not None else Report(name, problem=reason)
+
+    def layer_shapes(self, holder: Any) -> list[tuple[int, ...]]:
+        """Shapes of the input: the usual ones, and those that the first matrix fixes."""
+        shapes = [*invent.SHAPES, (4,)]
+        first = next((v.shape for v in parameters_in(holder).values() if v.ndim == 2), ())
+        if first and 4 not in first:
+            shapes = [s for n in first for s in ((6, n), (n, 6), (n,))] + shapes
+        return sorted(shapes, key=lambda s: 1 not in s) if self.one_by_one else shapes
 
 
 def data_for_inputs(function: Function) -> Iterator[tuple[Any, Any, Any]]:
@@ -990,6 +1020,16 @@ class ScalarField:
 
     def backward(self, dout: Any) -> Any:
         return dout * np.asarray(self.g(self.x))
+
+
+def takes_words(function: Function) -> bool:
+    """Whether the input is a sequence, whose entries are indices."""
+    tree = source_tree(function)
+    X = next((p for p in required(function) if role_of(p) == "X"), None)
+    text = ast.unparse(tree) if tree is not None else ""
+    return (
+        X is not None and f"len({X})" in text and bool(re.search(rf"\[[^\[\]]*\b{X}\[\w+\]", text))
+    )
 
 
 def by_entries(f: Function) -> Function:
@@ -1064,7 +1104,8 @@ def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     matrices = [s for s in every if 1 not in s] or every
     first = matrices[0] if matrices else ()
     last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
-    return list(dict.fromkeys([4, *first])), list(dict.fromkeys([*last, 3, 1]))
+    n_xs = [*first, 4] if first and 4 not in first else [4, *first]
+    return list(dict.fromkeys(n_xs)), list(dict.fromkeys([*last, 3, 1]))
 
 
 def sizes_of_ends(params: Mapping[str, Any], n_x: int, n_y: int, columns: bool) -> tuple[int, int]:
@@ -1089,6 +1130,41 @@ def method_of(kind: type, names: Sequence[str], role: str) -> str | None:
     slopes = [n for n in own if IS["backward"].search(n) or re.search(r"prime|delta", n, re.I)]
     alike = [n for n in own if IS[role].search(n) and n not in slopes]
     return next(iter(slopes if role == "backward" else alike), None)
+
+
+def forward_for(kind: type, backward: str | None) -> str | None:
+    """The forward pass of a class: of several the one that returns what backward takes."""
+    usual = method_of(kind, FORWARD, "forward")
+    if backward is None or usual is None:
+        return usual
+    needed = set(required(getattr(kind, backward)))
+    own = [n for n, f in vars(kind).items() if isinstance(f, FunctionType)]
+    alike = [usual, *(n for n in own if IS["forward"].search(n) and not IS["backward"].search(n))]
+    return max(alike, key=lambda n: len(needed & set(result_names(getattr(kind, n)))))
+
+
+def updated_by(update: Function) -> dict[str, Any]:
+    """Parameters for an update: those that it takes beside their gradients, else W1, b1, W2, b2."""
+    names = required(update)
+    own = [p for p in names if any(g != p and parameter_meant(g, [p]) == p for g in names)]
+    if own and not own[0][-1].isdigit():
+        return {p: np.ones((3, 1) if invent.is_bias(p) else (3, 4)) for p in own}
+    shapes = {"W1": (3, 4), "b1": (3, 1), "W2": (1, 3), "b2": (1, 1)}
+    return {k: np.ones(shape) for k, shape in shapes.items()}
+
+
+def accumulators(function: Function, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Zeros for the arguments to which a function adds the gradients of the parameters."""
+    tree = source_tree(function)
+    added = {
+        n.target.id
+        for n in (ast.walk(tree) if tree is not None else ())
+        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+    }
+    names = [n for n in required(function) if n in added and role_of(n) is None]
+    if len(names) != len(params):
+        return {}
+    return {n: np.zeros_like(v) for n, v in zip(names, params.values())}
 
 
 def cost_method(kind: type) -> str | None:
@@ -1165,12 +1241,17 @@ def takes_results(function: Function) -> bool:
     return any(role_of(n) in ("output", "cache") for n in inspect.signature(function).parameters)
 
 
-def repeats(function: Function) -> bool:
+def repeats(function: Function | None) -> bool:
     """Whether a function trains: a loop over iterations or epochs."""
+    if function is None:
+        return False
     tree = source_tree(function)
     return tree is not None and any(
         isinstance(n, ast.While)
-        or (isinstance(n, ast.For) and re.search(r"iter|epoch|steps", ast.unparse(n.iter)))
+        or (
+            isinstance(n, ast.For)
+            and re.search(r"iter(s|ations?)?\b|epoch|steps", ast.unparse(n.iter))
+        )
         for n in walk_own(tree)
     )
 

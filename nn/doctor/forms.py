@@ -35,6 +35,7 @@ from nn.doctor.subject import (
     ObjectSubject,
     Run,
     Subject,
+    arrays_of,
     batch_of,
     differs,
     gradients_of_changes,
@@ -298,10 +299,34 @@ class Local(Subject):
         elif isinstance(x, Mapping):
             self.inputs = dict(x)
         params = parameters_in(layer.thing)
-        params = {k: v for k, v in params.items() if np.size(v) and is_used(layer.thing, k)}
+        results = self.results()
+        params = {
+            k: v
+            for k, v in params.items()
+            if np.size(v) and is_used(layer.thing, k) and k not in results
+        }
         own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
         super().__init__({**own, **params}, None, None)
         self.params = {**own, **params}
+
+    def results(self) -> set[str]:
+        """The arrays of the object that forward assigns, and backward if it updates nothing."""
+        layer = copy.deepcopy(self.layer)
+        if layer.thing is None:
+            return set()
+        start = arrays_of(layer.thing)
+        inputs = [np.array(v, float) for v in self.inputs.values()]
+        targets = [] if self.target is None else [self.target]
+        _, failure = attempt(lambda: layer.forward(*inputs, *targets))
+        kept = arrays_of(layer.thing)
+        found = {k for k, v in start.items() if kept.get(k) is not v}
+        rates = [n for n in required(layer.method(1)) if role_of(n) == "lr"]
+        if not failure and not rates and layer.rate == RATE:
+            before = {k: np.array(v) for k, v in kept.items()}
+            attempt(lambda: layer.backward(self.dout))
+            now = arrays_of(layer.thing)
+            found |= {k for k, v in before.items() if k in now and differs(v, now[k])}
+        return set() if failure else found
 
     def with_values(self, values: Mapping[str, Any]) -> Any:
         layer = copy.deepcopy(self.layer)
@@ -334,7 +359,7 @@ class Local(Subject):
             return run
         if self.target is not None:
             run.loss = loss_of(out)
-        elif np.shape(out) == np.shape(self.dout):
+        elif is_numeric(out) and np.shape(out) == np.shape(self.dout):
             run.loss = np.sum(out * self.dout)
         else:
             run.loss = np.nan
@@ -372,11 +397,14 @@ class Local(Subject):
         run.gradients |= gradients_of_changes(run, own, after, layer.rate)
         run.after |= after
         run.updates = bool(after)
-        lists = getattr(layer.thing, "grads", None)
-        if isinstance(lists, list | tuple) and len(lists) == len(own):
-            for k, g in zip(own, lists):
-                if is_numeric(g):
-                    run.gradients.setdefault(f"d{k}", np.asarray(g))
+        shapes = [np.shape(v) for v in own.values()]
+        for kept in vars(layer.thing).values() if layer.thing is not None else ():
+            arrays = kept if isinstance(kept, list | tuple) and own else ()
+            same = [is_numeric(g) and np.shape(g) for g in arrays] == shapes
+            if same and not all(differs(g, v) for g, v in zip(arrays, own.values())):
+                continue  # the parameters themselves
+            for k, g in zip(own, arrays if same else ()):
+                run.gradients.setdefault(f"d{k}", np.asarray(g))
         if isinstance(result, tuple | list) and len(result) == 1 + len(own):
             for k, g in zip(own, result[1:]):
                 if is_numeric(g):
@@ -482,7 +510,8 @@ def method_alike(thing: Any, names: Sequence[str]) -> str | None:
     if (found := first_method(thing, names)) is not None:
         return found
     parts = [n for n in names[:2] if n != "loss"]
-    alike = [n for n in vars(type(thing)) if any(part in n.lower() for part in parts)]
+    plain_names = {n: n.lower().replace("_", "") for n in vars(type(thing))}
+    alike = [n for n, low in plain_names.items() if any(part in low for part in parts)]
     return alike[0] if len(alike) == 1 else None
 
 
@@ -653,7 +682,7 @@ def is_first_layer(subject: Local, report: Report) -> bool:
     first = f"d{next(iter(subject.inputs))}"
     row = next((r for r in report.rows if r.name == first and r.verdict == MISSING), None)
     others = [r for r in report.rows if r is not row]
-    tree = source_tree(subject.layer.method(1))
+    tree = source_tree(subject.layer.method(1)) if row is not None else None
     returned = [n for n in walk_own(tree) if isinstance(n, ast.Return)] if tree is not None else []
     values = [n.value for n in returned if n.value is not None]
     nothing = all(isinstance(v, ast.Constant) for v in values)

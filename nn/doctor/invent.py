@@ -54,10 +54,26 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(1)
     shapes = {"w": (dims[0], dims[-1]), "b": (dims[-1],)}
     known |= {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in arrays}
+    known |= functions_called(others)
+    others = [n for n in others if n not in known]
     yield known | dict.fromkeys(others, 0.1)
+    if longer := {k: [*v[:-1], v[-2], v[-1]] for k, v in known.items() if type(v) is list}:
+        yield known | longer | dict.fromkeys(others, 0.1)
+    needed = {p.name for p in parameters if p.default is p.empty}
+    if needed != known.keys():  # its own sizes
+        yield {k: v for k, v in known.items() if k in needed}
     if others:
         yield known | dict(zip(others, [*order, *dims]))
         yield known | {n: rng.normal(size=dims[0]) for n in others}
+
+
+def functions_called(names: Sequence[str]) -> dict[str, Any]:
+    """An activation and its derivative, where a constructor takes them."""
+    slope = re.compile(r"prime|deriv|grad|^d(?=act|_)", re.I)
+    named = [n for n in names if re.search(r"activ|func|prime|deriv|^act|nonlin", n, re.I)]
+    if len(named) < 2:
+        return {}
+    return {n: (lambda x: 1 - np.tanh(x) ** 2) if slope.search(n) else np.tanh for n in named}
 
 
 def size_called(name: str, dims: list[int], hidden: list[int]) -> Any:
@@ -169,6 +185,8 @@ def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
         return
     hot = np.eye(n_y)[labels]
     yield hot[0] if X.ndim == 1 else hot.T if columns else hot
+    if X.ndim == 1:
+        yield labels[0]
     if m > 1:
         yield labels
         yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
@@ -176,20 +194,32 @@ def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
 
 def tokens(n: int) -> tuple[Any, Any]:
     """A sequence of the numbers of ``n`` words, and that of the words that come next."""
-    sequence = np.random.default_rng(2).integers(0, n, 7)
+    sequence = np.random.default_rng(2).integers(0, n, 6)
     sequence[:2] = (n - 1, 0)
     return sequence[:-1], sequence[1:]
 
 
 def state_for(params: Mapping[str, Any]) -> Any:
-    """A state of the network whose weights from state to state are square."""
-    square = [v for v in params.values() if v.ndim == 2 and v.shape[0] == v.shape[1] > 1]
-    return np.random.default_rng(3).normal(size=(len(square[0]) if square else 1, 1))
+    """A state of a recurrent network: as long as most of its biases, or as a square matrix is wide."""
+    square = [len(v) for v in params.values() if v.ndim == 2 and v.shape[0] == v.shape[1] > 1]
+    columns = [len(v) for v in params.values() if v.ndim == 2 and v.shape[1] == 1]
+    found = square or sorted(columns, key=columns.count)[-1:] or [1]
+    return np.random.default_rng(3).normal(size=(found[0], 1))
 
 
 # --- one layer ------------------------------------------------------------------------------------
 
-SHAPES = ((6, 4), (4, 6), (4, 1), (1, 4), (6, 3), (2, 4, 6, 6), (2, 6, 6, 4), (6, 6), (4, 6, 6))
+SHAPES: tuple[tuple[int, ...], ...] = (
+    (6, 4),
+    (4, 6),
+    (4, 1),
+    (1, 4),
+    (6, 3),
+    (2, 4, 6, 6),
+    (2, 6, 6, 4),
+    (6, 6),
+    (4, 6, 6),
+)
 
 
 def layer_inputs(names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -219,7 +219,7 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
         isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call)
     ):
         return
-    if not definition and not is_constant(statement):
+    if not definition and not is_constant(statement) and not makes_object(statement, room):
         room.left_out.append(text_of(statement, name))
         return
     failure = executed(room, name, statement)
@@ -255,6 +255,21 @@ def is_constant(statement: ast.stmt) -> bool:
         return statement.value is not None and harmless(statement.value)
     seeds = isinstance(statement, ast.Expr) and "seed" in ast.unparse(statement)
     return (seeds or isinstance(statement, ast.Assign)) and harmless(statement.value)
+
+
+def makes_object(statement: ast.stmt, room: Room) -> bool:
+    """Whether a statement makes an object of a class of the file, or adds one to it: net.add(Layer())."""
+    if not isinstance(statement, ast.Assign | ast.Expr) or not isinstance(
+        statement.value, ast.Call
+    ):
+        return False
+    own = {n for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"}
+    call, function = statement.value, statement.value.func
+    adds = isinstance(function, ast.Attribute) and re.match("add|append|push", function.attr)
+    makes = isinstance(statement, ast.Assign) and getattr(function, "id", "") in own
+    inside = [n for a in [*call.args, *(k.value for k in call.keywords)] for n in ast.walk(a)]
+    called = [n.func for n in inside if isinstance(n, ast.Call)]
+    return bool(adds or makes) and all(getattr(f, "id", "") in own for f in called)
 
 
 def harmless(value: ast.expr) -> bool:

@@ -190,7 +190,14 @@ class TrainingStep(Subject):
         super().__init__(held, X, None if Y is None else np.asarray(Y))
         index, self.loss, self.shown = self.marks(body)
         self.step = self.function(body, filename, room)
-        self.ahead = self.function(body[:index], filename, room)
+        ahead = body[:index]
+        if self.loss is None and index < len(body):
+            output = output_in(body[index], {self.data["Y"]})
+            if output is not None:
+                self.shown = "_output"
+                assign = ast.Assign([ast.Name("_output", ast.Store())], output)
+                ahead = [*ahead, ast.copy_location(assign, body[index])]
+        self.ahead = self.function(ahead, filename, room)
         self.learning_rate = self.rate()
 
     # --- names
@@ -218,7 +225,7 @@ class TrainingStep(Subject):
                     is_loss = role_of(low) == "cost" or "loss" in low or "cost" in low
                     if is_loss and "abs(" not in ast.unparse(s):
                         return i + 1, name, output
-            if used & computed and used & targets and output is not None:
+            if used & computed and used & targets and (output or output_in(s, targets)):
                 later = self.marks_of_loss(body[i:])
                 return (i, None, output) if later is None else (i + later[0], later[1], output)
             if used & computed and names:
@@ -257,7 +264,8 @@ class TrainingStep(Subject):
         name = self.site.owner.name if self.site.owner is not None else "<module>"
         own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
         arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
-        tree = ast.FunctionDef(name, arguments, [*copy.deepcopy(body), own], [], None)
+        body = [Mangled(self.site.kind).visit(s) for s in copy.deepcopy(body)]
+        tree = ast.FunctionDef(name, arguments, [*body, own], [], None)
         tree.type_params = []
         start = body[0].lineno if body else 1
         ast.copy_location(own, body[-1] if body else tree)
@@ -273,9 +281,11 @@ class TrainingStep(Subject):
         """Fresh copies of all that the step uses, with other parameters and other data."""
         room = copy.deepcopy(self.room)
         old, new = batch_of(self.X, self.Y), batch_of(X, Y)
-        for k, v in room.items():  # m, counted before the loop
-            if type(v) is int and v == old and (role_of(k) == "m" or k in ("n", "N", "m")):
-                room[k] = new
+        held = vars(room["self"]) if hasattr(room.get("self"), "__dict__") else {}
+        for names in (room, held):  # m, counted before the loop
+            for k, v in names.items():
+                if type(v) is int and v == old and (role_of(k) == "m" or k in ("n", "N", "m")):
+                    names[k] = new
         if self.data["X"] is not None:
             put_at(room, self.data["X"], X)
         if self.data["Y"] is not None:
@@ -313,6 +323,32 @@ class TrainingStep(Subject):
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
         return run
+
+
+class Mangled(ast.NodeTransformer):
+    """The names of private attributes as the class makes them: self.__sigmoid."""
+
+    def __init__(self, kind: str | None):
+        self.kind = kind
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if self.kind and node.attr.startswith("__") and not node.attr.endswith("__"):
+            node.attr = f"_{self.kind.lstrip('_')}{node.attr}"
+        return node
+
+
+def output_in(statement: ast.stmt, targets: set[Any]) -> ast.expr | None:
+    """The output in the assignment of an error: error = sigmoid(X @ w) - y, or y minus that."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.BinOp):
+        return None
+    value = statement.value
+    sides = [value.left, value.right]
+    of_targets = [bool(reads(side) & targets) for side in sides]
+    if not isinstance(value.op, ast.Sub) or of_targets in ([True, True], [False, False]):
+        return None
+    output = sides[of_targets.index(False)]
+    return None if isinstance(output, ast.Name | ast.Attribute | ast.Subscript) else output
 
 
 def root(place: str) -> str:

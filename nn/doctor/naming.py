@@ -69,6 +69,9 @@ def role_of(name: str) -> str | None:
     low = name.lower().strip("_")
     if low in ROLES:
         return ROLES[low]
+    part = re.sub(r"_?(?:shuf\w*|perm\w*|batch|mini|b|i|list|tr|data)$", "", low)
+    if ROLES.get(part) in ("X", "Y"):
+        return ROLES[part]
     if re.fullmatch(r"(?:a|z|y_?hat|out|output|o)_?\d", low):
         return "output"
     return None
@@ -183,7 +186,8 @@ def bind(
             continue
         role = role_of(p.name)
         if p.name in extra:
-            bound[p.name] = extra[p.name]
+            given = extra[p.name]
+            bound[p.name] = np.array(given) if isinstance(given, np.ndarray) else given
         elif p.name in pool:
             bound[p.name] = pool[p.name]
         elif role in roles and (p.default is p.empty or role in {"X", "Y", "params"}):

@@ -623,6 +623,8 @@ def take_result(
     names = result_names(function)
     if result is None:
         return
+    listed = isinstance(result, list) and len(names) == len(result) and all(names)
+    result = tuple(result) if listed else result
     parts = list(result) if isinstance(result, tuple) else [result]
     if len(names) != len(parts):
         names = [None] * len(parts)
@@ -636,14 +638,14 @@ def take_result(
         roles["cache"] = others[0] if not isinstance(others[0], float) else roles.get("cache")
     for other in others:
         if isinstance(other, Mapping):
-            pool |= {k: v for k, v in other.items() if k not in pool}
+            pool |= {k: v for k, v in other.items() if isinstance(k, str) and k not in pool}
     if len(arrays) > 1 and not others:
         roles["cache"] = tuple(p for _, p in arrays)
     if isinstance(result, list):
         roles["cache"] = result
         arrays = [(None, p) for p in flatten_arrays(result)]
     if not arrays and others and isinstance(others[0], Mapping):
-        arrays = [(k, v) for k, v in others[0].items() if is_arraylike(v)]
+        arrays = [(str(k), v) for k, v in others[0].items() if is_arraylike(v)]
         arrays = [(k, v) for k, v in arrays if is_output(k)] or arrays
     good = [(n, p) for n, p in arrays if is_output(n)]
     expression = len(arrays) > 2 and arrays[-1][0] is None and all(n for n, _ in arrays[:-1])
@@ -757,6 +759,8 @@ def by_position(
 def by_own_name(result: Any, names: list[str | None], params: Mapping[str, Any]) -> bool:
     """Whether the values are called as the parameters are, not as gradients: W1, not dW1."""
     keys = list(flatten(result)) if isinstance(result, Mapping) else [n for n in names if n]
+    if [role_of(k) for k in keys] == ["params"]:
+        return True
     forms = {plain(p) for p in params}
     return not keys or all(plain(k) in forms for k in keys)
 
@@ -823,7 +827,31 @@ def parameters_in(holder: Any, gradients: bool = False) -> dict[str, Any]:
     if gradients:
         return found
     first = aliases(holder)
-    return {k: v for k, v in found.items() if k in first and not looks_like_gradient(k, found)}
+    return {
+        k: v
+        for k, v in found.items()
+        if k in first and not looks_like_gradient(k, found) and not is_state(k, found)
+    }
+
+
+STATE = re.compile(
+    r"^(?:v|m|s|r|g2|vel\w*|mom\w*|cache|sq|rms|adam_[mv])_?(?=d?[wb]|d_|weight|bias|gamma|beta)"
+    r"|_?(?:velocit\w*|moment\w*|cache|momentums?|_[mv])$"
+)
+
+
+def is_state(path: str, among: Mapping[str, Any]) -> bool:
+    """Whether this is what an optimiser keeps for a parameter: v_dW1, m_b2, weight_momentums.
+
+    >>> among = {"W1": 0, "v_dW1": 0, "b": 0, "b_velocity": 0}
+    >>> [k for k in among if is_state(k, among)]
+    ['v_dW1', 'b_velocity']
+    """
+    name = path.rpartition(".")[2]
+    left = STATE.sub("", name.lower())
+    return left != name.lower() and bool(
+        parameter_meant(left, [p for p in among if p != path]) or left in ("", "s")
+    )
 
 
 def looks_like_gradient(path: str, among: Mapping[str, Any]) -> bool:

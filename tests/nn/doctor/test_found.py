@@ -305,6 +305,165 @@ class Filters:
         return None
 """
 
+MOMENTUM = """
+import numpy as np
+
+class Net:
+    def __init__(self, n_in, n_hidden, n_out, lr=0.1, beta=0.9):
+        self.lr, self.beta = lr, beta
+        self.W1, self.b1 = np.random.randn(n_in, n_hidden), np.zeros((1, n_hidden))
+        self.W2, self.b2 = np.random.randn(n_hidden, n_out), np.zeros((1, n_out))
+        self.v_dW1, self.v_db1 = np.zeros_like(self.W1), np.zeros_like(self.b1)
+        self.v_dW2, self.v_db2 = np.zeros_like(self.W2), np.zeros_like(self.b2)
+
+    def forward(self, X):
+        self.h = np.tanh(X @ self.W1 + self.b1)
+        return 1 / (1 + np.exp(-(self.h @ self.W2 + self.b2)))
+
+    def rmse(self, y, y_hat):
+        return np.sqrt(np.mean((y - y_hat) ** 2))
+
+    def back_propagate(self, X, y, y_hat):
+        d2 = (y_hat - y) * y_hat * (1 - y_hat)
+        d1 = d2 @ self.W2.T * (1 - self.h ** 2)
+        self.v_dW1 = self.beta * self.v_dW1 + (1 - self.beta) * X.T @ d1
+        self.v_db1 = self.beta * self.v_db1 + (1 - self.beta) * d1.sum(axis=0, keepdims=True)
+        self.v_dW2 = self.beta * self.v_dW2 + (1 - self.beta) * self.h.T @ d2
+        self.v_db2 = self.beta * self.v_db2 + (1 - self.beta) * d2.sum(axis=0, keepdims=True)
+        for name in ("W1", "b1", "W2", "b2"):
+            step = getattr(self, "v_d" + name)
+            setattr(self, name, getattr(self, name) - self.lr * step)
+"""
+
+ACCUMULATED = """
+import numpy as np
+
+class Network:
+    def __init__(self, input_nodes, hidden_nodes, output_nodes, learning_rate):
+        self.w_in = np.random.normal(size=(input_nodes, hidden_nodes))
+        self.w_out = np.random.normal(size=(hidden_nodes, output_nodes))
+        self.lr = learning_rate
+
+    def train(self, features, targets):
+        sum_in, sum_out = np.zeros(self.w_in.shape), np.zeros(self.w_out.shape)
+        for x, y in zip(features, targets):
+            outputs, hidden = self.forward_for_training(x)
+            sum_in, sum_out = self.backpropagation(outputs, hidden, x, y, sum_in, sum_out)
+        self.w_in += self.lr * sum_in / len(features)
+        self.w_out += self.lr * sum_out / len(features)
+
+    def forward_for_training(self, x):
+        hidden = 1 / (1 + np.exp(-x @ self.w_in))
+        outputs = hidden @ self.w_out
+        return outputs, hidden
+
+    def backpropagation(self, outputs, hidden, x, y, sum_in, sum_out):
+        error = y - outputs
+        of_hidden = self.w_out @ error * hidden * (1 - hidden)
+        sum_in += of_hidden * x[:, None]
+        sum_out += error * hidden[:, None]
+        return sum_in, sum_out
+
+    def run(self, features):
+        return self.forward_for_training(features)[0]
+"""
+
+SENTENCES = """
+import numpy as np
+
+def softmax(z):
+    e = np.exp(z - np.max(z))
+    return e / e.sum()
+
+class Reader:
+    def __init__(self, word_dim, hidden_dim=6):
+        self.hidden_dim = hidden_dim
+        self.U = np.random.uniform(-0.4, 0.4, (hidden_dim, word_dim))
+        self.V = np.random.uniform(-0.4, 0.4, (word_dim, hidden_dim))
+        self.W = np.random.uniform(-0.4, 0.4, (hidden_dim, hidden_dim))
+
+    def forward(self, x):
+        s = np.zeros((len(x) + 1, self.hidden_dim))
+        o = np.zeros((len(x), len(self.V)))
+        for t in range(len(x)):
+            s[t] = np.tanh(self.U[:, x[t]] + self.W @ s[t - 1])
+            o[t] = softmax(self.V @ s[t])
+        return [o, s]
+
+    def bptt(self, x, y):
+        o, s = self.forward(x)
+        o[np.arange(len(y)), y] -= 1
+        dU, dV, dW = np.zeros_like(self.U), np.zeros_like(self.V), np.zeros_like(self.W)
+        later = np.zeros(self.hidden_dim)
+        for t in reversed(range(len(y))):
+            dV += np.outer(o[t], s[t])
+            delta = (self.V.T @ o[t] + later) * (1 - s[t] ** 2)
+            dW += np.outer(delta, s[t - 1])
+            dU[:, x[t]] += delta
+            later = self.W.T @ delta
+        return [dU, dV, dW]
+"""
+
+ERROR_AT_ONCE = """
+import numpy as np
+
+class Classifier:
+    def __init__(self, lr=0.1, n_iter=100):
+        self.lr, self.n_iter = lr, n_iter
+
+    def fit(self, X, y):
+        self.m, self.n = X.shape
+        wide = np.hstack((np.ones((self.m, 1)), X))
+        self.theta = np.ones((self.n + 1, 1))
+        for step in range(self.n_iter):
+            error = self.__squash(wide @ self.theta) - y.reshape(-1, 1)
+            self.theta -= self.lr * (2 / self.m * wide.T @ error)
+        return self
+
+    def __squash(self, z):
+        return 1 / (1 + np.exp(-z))
+"""
+
+MADE_IN_THE_FILE = """
+import numpy as np
+
+class Layer:
+    def __init__(self, n_in, n_out, kind):
+        self.weights = np.random.rand(n_in, n_out)
+        self.kind = kind
+    def values(self, x):
+        z = x @ self.weights
+        self.last = np.tanh(z) if self.kind == "tanh" else 1 / (1 + np.exp(-z))
+        return self.last
+    def slope(self, a):
+        return 1 - a ** 2 if self.kind == "tanh" else a * (1 - a)
+
+class Net:
+    def __init__(self):
+        self.layers = []
+    def add_layer(self, layer):
+        self.layers.append(layer)
+    def forward(self, X):
+        for layer in self.layers:
+            X = layer.values(X)
+        return X
+    def backward(self, X, y, learning_rate):
+        out = self.forward(X)
+        delta = (out - y) * self.layers[-1].slope(out)
+        for i in reversed(range(len(self.layers))):
+            below = X if i == 0 else self.layers[i - 1].last
+            layer = self.layers[i]
+            up = delta @ layer.weights.T
+            layer.weights -= learning_rate * below.T @ delta
+            if i > 0:
+                delta = up * self.layers[i - 1].slope(below)
+
+net = Net()
+net.add_layer(Layer(3, 5, "tanh"))
+net.add_layer(Layer(5, 2, "sigmoid"))
+net.train(X_train, y_train)
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -321,6 +480,11 @@ FORMS = {
     "a cost that keeps them": (KEPT_INSIDE, "(dvalues - y_true)", "(dvalues + y_true)"),
     "means in the layer": (MEANS, "dout * self.x,", "dout,"),
     "a first layer": (FIRST_LAYER, "slope[f] += upstream", "slope[f] = upstream"),
+    "momentum": (MOMENTUM, "(1 - self.h ** 2)", "(1 - self.h)"),
+    "added to arguments": (ACCUMULATED, "hidden * (1 - hidden)", "(1 - hidden)"),
+    "sentences": (SENTENCES, "o[t] + later)", "o[t])"),
+    "an error at once": (ERROR_AT_ONCE, "self.theta -= self.lr", "self.theta += self.lr"),
+    "an object of the file": (MADE_IN_THE_FILE, "- 1].slope(below)", "- 1].slope(up)"),
     "ten classes": (TEN_CLASSES, "* (z1 > 0)", "* (z2.max() > 0)"),
 }  # fmt: skip
 
