@@ -731,6 +731,9 @@ RARE: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "median of nothing": (np.ones((2, 0)), lambda a: np.median(a, axis=1, keepdims=True)),
     "nanquantile of nothing": (np.ones((0, 2)), lambda a: np.nanquantile(a, 0.3, axis=0)),
     "cov of too few": (CUBE[0, :, :1], lambda a: np.cov(a, ddof=3)),
+    "astype, not copied": (CUBE, lambda a: a.astype(float, copy=False) * 2),
+    "astype, not so": (CUBE, lambda a: a.astype(np.float32, casting="safe")),
+    "copies in another order": (CUBE, lambda a: a.copy(order="F").astype(np.float32, "C")),
     "cov of nothing": (np.ones((2, 0)), lambda a: np.cov(a)),
     "nanvar of too few": (INF[:1], lambda a: np.nanvar(a, axis=0, ddof=1)),
     "nanmean of infinities": (INF, lambda a: np.nanmean(a, axis=0)),
@@ -751,6 +754,10 @@ RARE: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "different widths": (CUBE, lambda a: np.pad(a, {0: 1, -1: (0, 2)})),
     "interp, too few values": (CUBE[0, 0], lambda a: np.interp(a, [0.0, 1.0], [1.0])),
 }
+
+
+if np.lib.NumpyVersion(np.__version__) >= "2.2.0":  # before, a single row was a column
+    RARE["cov of a row"] = CUBE[0, :1], lambda a: np.cov(a, rowvar=False, ddof=0)
 
 
 @pytest.mark.filterwarnings("ignore")

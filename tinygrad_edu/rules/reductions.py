@@ -274,6 +274,7 @@ def _most(entry: Callable[..., Any], of_two: np.ufunc) -> Callable[..., Any]:
         found = entry(chosen(x, initial, where=where), axis, true_or_false(keepdims))
         return of_two(found, x.dtype.type(initial))
 
+    most.__name__ = most.__qualname__ = entry.__name__
     return most
 
 

@@ -222,16 +222,27 @@ def copy(x: Any, order: str = "C", subok: bool = False) -> Any:
 
 
 @means(method="copy")
-def copy_method(x: Any) -> Any:
+def copy_method(x: Any, order: str = "C") -> Any:
     """The same values in a tensor of its own, which may be written into; the gradient passes."""
     return _copy(x)
 
 
 @means(method="astype")
-def astype(x: Any, dtype: Any) -> Any:
+def astype(
+    x: Any,
+    dtype: Any,
+    order: str = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+) -> Any:
     """The values in another dtype: the gradient passes from floats to floats. Whole numbers and
     booleans are constants."""
     dtype = np.dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(f"astype cannot cast {x.dtype} to {dtype} by {casting!r}.")
+    if not copy and x.dtype == dtype:
+        return x
     if dtype.kind not in "fiub":
         raise TypeError(f"astype takes a dtype of real numbers, but got {dtype}.")
     return _astype(x, dtype) if dtype.kind == "f" else _to_integers(x, dtype)

@@ -104,10 +104,12 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    m = np.atleast_2d(m).astype(dtype or np.float64)
+    m = array_like(m)
     if m.ndim > 2:
         raise ValueError(f"cov takes a vector or a matrix, but the shape is {m.shape}.")
-    m = m if rowvar or m.shape[0] == 1 else m.T
+    columns = m.ndim == 2 and not rowvar
+    m = np.atleast_2d(m).astype(dtype or np.float64)
+    m = m.T if columns else m
     if y is not None:
         y = np.atleast_2d(y)
         m = np.concatenate([m, y if rowvar or y.shape[0] == 1 else y.T]).astype(m.dtype)
