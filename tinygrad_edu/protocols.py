@@ -36,7 +36,8 @@ def name_of(function: Any) -> str:
     if isinstance(owner, np.ufunc):
         return f"{name_of(owner)}.{function.__name__}"
     if isinstance(function, np.ufunc):
-        return "np." * hasattr(np, function.__name__) + function.__name__
+        own = getattr(np, function.__name__, None) is function
+        return "np." * own + function.__name__
     module = getattr(function, "__module__", None) or "numpy"
     return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
 

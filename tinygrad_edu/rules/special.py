@@ -228,6 +228,9 @@ means(special.expi)(
     rule("expi", lambda x: special.expi(x), lambda g, out, x: g * np.exp(x) / x, domain=(0, inf))
 )
 rule("exp1", special.exp1, lambda g, out, x: -g * np.exp(-x) / x, domain=(0, inf))
+for _name in ("cbrt", "exp2", "expm1", "log1p"):
+    means(getattr(special, _name))(getattr(elementwise, _name))
+rule("gammasgn", special.gammasgn)
 rule("exp10", special.exp10, lambda g, out, x: g * out * log(10))
 rule("cosm1", special.cosm1, lambda g, out, x: -g * np.sin(x))
 rule(
