@@ -203,7 +203,10 @@ class Examination:
             if failure is not None:
                 self.stop_for_good(failure, "forward or cost")
                 if failures is not None:
-                    failures.append(f"forward or cost failed, {failure.sentence}.")
+                    from nn.doctor.failures import hint
+
+                    more = hint(failure, e.depth)
+                    failures.append(f"forward or cost failed, {failure.sentence}{more}.")
                 return None
             if truth is not None and not np.isfinite(truth.loss):
                 if failures is not None:

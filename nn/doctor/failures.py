@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import textwrap
 from typing import Any
 
@@ -64,6 +65,29 @@ def explain_failure(examination: Any, trial: Any) -> None:
         cause.says += f" ({shapes})"
     cause.fix = advice(failure)
     report.causes.append(cause)
+
+
+def one_layer_too_many(failure: Any, L: int) -> int | None:
+    """The line with ``len(parameters)``, where the missing key is that of layer L + 1."""
+    if not re.fullmatch(rf"'[A-Za-z_]*{L + 1}'", str(failure.error)) or failure.frame is None:
+        return None
+    lines = linecache.getlines(failure.file)
+    start = failure.frame.f_code.co_firstlineno
+    for number in range(start, failure.line + 1):
+        if number <= len(lines) and re.search(r"len\(\w+\)(?!\s*//)", lines[number - 1]):
+            return number
+    return None
+
+
+def hint(failure: Failure, L: int) -> str:
+    """What is known about an exception of the forward pass of L layers, to go on a sentence with."""
+    line = one_layer_too_many(failure, L)
+    if line is None:
+        return ""
+    return (
+        f"; len() of the parameters in line {line} counts the W and the b of each layer: "
+        "write len(...) // 2"
+    )
 
 
 def plain_message(failure: Failure) -> str:

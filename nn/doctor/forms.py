@@ -14,6 +14,7 @@ import numpy as np
 
 from nn.doctor.examine import Examination, difference, place_of, put_place, relative
 from nn.doctor.experiment import Experiment, Probe, labels_like, random_like, same_shapes
+from nn.doctor.failures import one_layer_too_many
 from nn.doctor.naming import (
     Unbound,
     bind,
@@ -1205,18 +1206,6 @@ def failed_update(
     )
     report.rows += [Verdict(k, OK if k in done else MISSING) for k in flat]
     return report
-
-
-def one_layer_too_many(failure: Any, L: int) -> int | None:
-    """The line with ``len(parameters)``, where the missing key is that of layer L + 1."""
-    if not re.fullmatch(rf"'[A-Za-z_]*{L + 1}'", str(failure.error)) or failure.frame is None:
-        return None
-    lines = linecache.getlines(failure.file)
-    start = failure.frame.f_code.co_firstlineno
-    for number in range(start, failure.line + 1):
-        if number <= len(lines) and re.search(r"len\(\w+\)(?!\s*//)", lines[number - 1]):
-            return number
-    return None
 
 
 def judge_update(report: Report, name: str, runs: Any) -> str:

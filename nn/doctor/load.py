@@ -12,6 +12,7 @@ import linecache
 import re
 import textwrap
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,21 @@ def run_part(room: Room, name: str, source: str) -> None:
         room.notes.append(f"{where} is not valid Python ({getattr(error, 'msg', error)})")
         body = salvaged(source)
     room.statements += body
+    room.notes += [f"{place(name, line)}: {says}" for line, says in twice(body)]
     for statement in body:
         run_statement(room, name, statement)
+
+
+def twice(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+    """Keys that stand twice in one dictionary, with their lines."""
+    for node in (n for s in body for n in ast.walk(s) if isinstance(n, ast.Dict)):
+        keys = [k for k in node.keys if isinstance(k, ast.Constant)]
+        for i, key in enumerate(keys):
+            if any(k.value == key.value for k in keys[:i]):
+                yield (
+                    key.lineno,
+                    f"the key {key.value!r} stands in this dictionary twice",
+                )
 
 
 def salvaged(source: str) -> list[ast.stmt]:

@@ -118,3 +118,24 @@ def test_what_cannot_be_compared_is_said_and_not_raised():
     W = {"W": np.ones((2, 2))}
     assert "there are no gradients" in doctor.check_grads({}, loss, W).problem
     assert "has to give dW" in doctor.check_grads({"dW": None}, loss, W).problem
+
+
+def test_a_key_that_stands_in_a_dictionary_twice(tmp_path):
+    path = tmp_path / "homework.py"
+    source = TUPLES.replace("return dZ1 @ X.T, ", 'return {"dW1": dZ1 @ X.T, "dW1": ').replace(
+        "keepdims=True)\n\ndef update", "keepdims=True)}\n\ndef update"
+    )
+    path.write_text(source)
+    report = doctor.check_file(path)
+    line = next(i for i, x in enumerate(source.splitlines(), 1) if '"dW1": dZ1' in x)
+    assert report.status == 1
+    assert f"line {line}: the key 'dW1' stands in this dictionary twice" in report.notes
+
+
+def test_a_loop_over_twice_the_layers_in_the_forward_pass(tmp_path):
+    path = tmp_path / "homework.py"
+    source, line = p.changed(p.COURSE, "len(parameters) // 2", "len(parameters)")
+    path.write_text(source)
+    report = doctor.check_file(path)
+    said = f"in line {line} counts the W and the b of each layer: write len(...) // 2"
+    assert any(said in text for text in [report.problem, *report.not_checked]), str(report)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatch
 
-import pytest
 from programs import changed
 from wild import KINDS, PROGRAMS, Bug, Program
 
@@ -13,7 +13,7 @@ from nn.doctor.report import Cause, Report
 
 BUGS = [(p, b) for p in PROGRAMS for b in p.bugs]
 RIGHT = 20  # the others cannot be examined yet
-FIXES = 22
+FIXES = 12
 DETECTED, LOCATED, NAMED = 0.75, 0.68, 0.7
 
 
@@ -36,26 +36,25 @@ def score(program: Program, bug: Bug, folder) -> tuple[bool, bool, bool, bool | 
 
 
 def mended(text: str, causes: list[Cause], folder) -> bool | None:
-    """Whether the program is right with the line that the report says to write."""
-    if len(causes) != 1 or causes[0].line is None or not causes[0].fix.startswith("write "):
+    """Whether the program is right with the line that the report says to write.
+
+    What stands in `quotes` was tried by the doctor itself.
+    """
+    if len(causes) != 1 or not causes[0].line or not re.match("write [^`]", causes[0].fix):
         return None
     lines = text.splitlines(keepends=True)
     old = lines[causes[0].line - 1]
     indent = old[: len(old) - len(old.lstrip())]
-    lines[causes[0].line - 1] = f"{indent}{causes[0].fix.removeprefix('write ').strip('`')}\n"
+    lines[causes[0].line - 1] = f"{indent}{causes[0].fix.removeprefix('write ')}\n"
     return examined("".join(lines), folder).status != 1
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
-def test_a_right_program_is_never_called_wrong(program, tmp_path):
-    report = examined(program.source, tmp_path)
-    assert report.status != 1, str(report)
-
-
-def test_score_of_the_right_programs(tmp_path, publish):
-    right = [p for p in PROGRAMS if examined(p.source, tmp_path).ok]
-    publish(f"programs of public idioms: {len(PROGRAMS)}, {len(right)} called right")
-    assert len(right) >= RIGHT
+def test_a_right_program_is_never_called_wrong(tmp_path, publish):
+    reports = {p.name: examined(p.source, tmp_path) for p in PROGRAMS}
+    right = sum(r.ok for r in reports.values())
+    publish(f"programs of public idioms: {len(PROGRAMS)}, {right} called right")
+    assert {name: str(r) for name, r in reports.items() if r.status == 1} == {}
+    assert right >= RIGHT
 
 
 def test_score_of_the_planted_mistakes(tmp_path, publish):
