@@ -22,9 +22,9 @@ from tinygrad_edu.recording import record
 MOST = 150  # arrows of a graph that are tried
 
 
-def missing_branch(examination: Any, trial: Any) -> bool:
+def missing_branch(diagnosis: Any, trial: Any) -> bool:
     """Name the arrow without which the true gradients are the learner's; whether there is one."""
-    graphs = [graph_of(examination.subject, p) for p in trial.experiment.probes]
+    graphs = [graph_of(diagnosis.subject, p) for p in trial.experiment.probes]
     if any(g is None for g in graphs):
         return False
     (first, params), (second, params2) = graphs  # type: ignore[misc]
@@ -63,8 +63,8 @@ def missing_branch(examination: Any, trial: Any) -> bool:
     cause = causes[0]
     cause.proof = "without this part the true gradients are yours, in two independent experiments"
     cause.alternatives = causes[1:3]
-    examination.report.rows = list(trial.verdicts.values())
-    examination.report.causes.append(examination.placed(cause, wrong[0], trial))
+    diagnosis.report.rows = list(trial.verdicts.values())
+    diagnosis.report.causes.append(diagnosis.placed(cause, wrong[0], trial))
     return True
 
 

@@ -10,32 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from nn.doctor.examine import cache_too_short
 from nn.doctor.repair import Repair, cause_of, go_on, lines_of, sources_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
 from nn.doctor.sandbox import Failure, TooLong
+from nn.doctor.simple import cache_too_short
 
 
-def explain_failure(examination: Any, trial: Any) -> None:
+def explain_failure(diagnosis: Any, trial: Any) -> None:
     """Backward raised an exception: where, with which shapes, and the change that mends it."""
-    failure, report = trial.failure, examination.report
+    failure, report = trial.failure, diagnosis.report
     names = [n for n, g in trial.truths[0].gradients.items() if np.any(g)]
     done = trial.runs[0].gradients
     report.rows = [Verdict(n, MISSING) for n in names if n not in done]
     if cache_too_short(report, trial):
         return
     rows, report.rows = report.rows, []
-    if examination.explain_partly(trial):
+    if diagnosis.explain_partly(trial):
         report.rows += [row for row in rows if row.name not in report.verdicts]
         for cause in report.causes:
             cause.says += f"; so backward stops with {type(failure.error).__name__}"
         return
     says = f"backward stops with {type(failure.error).__name__}: {plain_message(failure)}"
-    if go_on(examination, trial):
+    if go_on(diagnosis, trial):
         report.causes[0].says = f"{says}; {report.causes[0].says}"
         return
     report.rows = rows
-    found, left = Repair(examination, trial, lines_of(failure) + sources_of(failure)).run()
+    found, left = Repair(diagnosis, trial, lines_of(failure) + sources_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)
     if found and not left:

@@ -18,7 +18,7 @@ import numpy as np
 
 import tinygrad_edu as tg
 from nn.doctor import invent
-from nn.doctor.examine import Examination, Trial, all_used
+from nn.doctor.examine import Examination
 from nn.doctor.forms import (
     BACKWARD,
     COST,
@@ -62,6 +62,7 @@ from nn.doctor.subject import (
     is_arraylike,
     parameters_in,
 )
+from nn.doctor.trial import Trial, all_used
 
 Function = Callable[..., Any]
 IS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.doctor.examine import Examination, difference, place_of, put_place, relative
+from nn.doctor.examine import Examination
 from nn.doctor.experiment import Experiment, Probe, labels_like, random_like, same_shapes
 from nn.doctor.failures import one_layer_too_many
 from nn.doctor.naming import (
@@ -28,9 +28,11 @@ from nn.doctor.naming import (
     source_tree,
     walk_own,
 )
+from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import find_truth
 from nn.doctor.report import CONVENTION, MISSING, NAN, OK, SHAPE, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
+from nn.doctor.simple import difference
 from nn.doctor.subject import (
     RATE,
     ObjectSubject,
@@ -46,6 +48,7 @@ from nn.doctor.subject import (
     put,
     updates_seen,
 )
+from nn.doctor.trial import relative
 from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.formulas import history
 

@@ -49,15 +49,15 @@ class Edit(NamedTuple):
     after: str
 
 
-def mend(examination: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) -> bool:
+def mend(diagnosis: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) -> bool:
     """Find the changes of the learner's code that make his gradients right; write them as causes.
 
     ``lines``, (function, line), are tried first.
     """
-    found, left = Repair(examination, trial, lines).run(MORE)
+    found, left = Repair(diagnosis, trial, lines).run(MORE)
     if not found or left:
         return False
-    report = examination.report
+    report = diagnosis.report
     report.rows = list(trial.verdicts.values()) if trial.verdicts else report.rows
     verdicts = trial.verdicts or {}
     wrong = [n for n, v in verdicts.items() if v.verdict not in (OK, CONVENTION)]
@@ -87,8 +87,8 @@ def cause_of(edit: Edit, quantity: str, proof: str) -> Cause:
 class Repair:
     """The search for the changes, on one trial."""
 
-    def __init__(self, examination: Any, trial: Any, lines: Sequence[tuple[str, int]]):
-        self.subject, self.trial = examination.subject, trial
+    def __init__(self, diagnosis: Any, trial: Any, lines: Sequence[tuple[str, int]]):
+        self.subject, self.trial = diagnosis.subject, trial
         self.end, self.left = time.process_time() + SECONDS, RUNS
         self.first = set(lines)
         codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
@@ -240,14 +240,14 @@ class Repair:
 
 
 def go_on(
-    examination: Any, trial: Any, repair: Repair | None = None, done: tuple[Edit, ...] = ()
+    diagnosis: Any, trial: Any, repair: Repair | None = None, done: tuple[Edit, ...] = ()
 ) -> bool:
     """Backward stopped: the change of that line after which it runs and everything is explained.
 
     Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes so far.
     """
     lines = lines_of(trial.failure)
-    repair = repair or Repair(examination, trial, lines)
+    repair = repair or Repair(diagnosis, trial, lines)
     later: list[tuple[Edit, list[Run]]] = []
     for near in (lines, sources_of(trial.failure)):  # what stands in a line, then what it uses
         repair.first, repair.left = set(near), RUNS // 2
@@ -261,9 +261,9 @@ def go_on(
             if len(runs) < 2:
                 continue
             stopped = any(r.failure for r in runs)
-            mended, found = explained(examination, trial, runs, stopped)
+            mended, found = explained(diagnosis, trial, runs, stopped)
             lines_now = {e.line for e in (*done, edit)}
-            if found is None or wrong_lines(examination, mended, found) & lines_now:
+            if found is None or wrong_lines(diagnosis, mended, found) & lines_now:
                 continue
             if stopped:
                 later.append((edit, runs))
@@ -271,36 +271,36 @@ def go_on(
                 best.append((found.cost, edit, mended, found))
         if best:
             best.sort(key=lambda b: b[0])
-            write_change(examination, [b for b in best if b[0] <= best[0][0] + 0.05], done)
+            write_change(diagnosis, [b for b in best if b[0] <= best[0][0] + 0.05], done)
             return True
     for edit, runs in later[:6] if len(done) < 2 else []:
         old = repair.change(edit)
-        if go_on(examination, replace(trial, runs=runs), repair, (*done, edit)):
+        if go_on(diagnosis, replace(trial, runs=runs), repair, (*done, edit)):
             return True
         repair.change(edit._replace(new=old))
     return False
 
 
-def explained(examination: Any, trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
+def explained(diagnosis: Any, trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
     """The trial with these runs, and the explanation of all its gradients, if there is one."""
-    twin = examination.twin_of(trial)
+    twin = trial.twin_of()
     mended = replace(trial, runs=runs, verdicts=None)
     if stopped:
-        return mended, examination.explanation_on_the_way(mended)
-    examination.compare(mended)
+        return mended, mended.explanation_on_the_way()
+    mended.compare()
     if twin is None or any(v.verdict == MISSING for v in mended.verdicts.values()):
         return mended, None
-    found = examination.explanation(mended, twin)
+    found = mended.explanation(twin)
     return mended, None if found is None or any(m.unexplained for m in found.marks) else found
 
 
-def wrong_lines(examination: Any, trial: Any, found: Any) -> set[int]:
-    examination.marks = found.marks
-    places = [examination.place(m, trial) for m in found.marks if m.causes]
+def wrong_lines(diagnosis: Any, trial: Any, found: Any) -> set[int]:
+    diagnosis.marks = found.marks
+    places = [diagnosis.place(m, trial) for m in found.marks if m.causes]
     return {p.line for p in places if p is not None}
 
 
-def write_change(examination: Any, best: list[Any], done: tuple[Edit, ...]) -> None:
+def write_change(diagnosis: Any, best: list[Any], done: tuple[Edit, ...]) -> None:
     """The changes as causes, and the mistakes that are left."""
     _, edit, mended, found = best[0]
     rest = (
@@ -311,9 +311,9 @@ def write_change(examination: Any, best: list[Any], done: tuple[Edit, ...]) -> N
     proof = f"your code with {'these changes' if done else 'this change'} runs, and {rest}"
     causes = [cause_of(e, target_of(e.after), proof) for e in (*done, edit)]
     causes[-1].alternatives = [cause_of(e, causes[-1].quantity, "") for _, e, *_ in best[1:3]]
-    examination.report.causes += causes
-    examination.write(mended, found)
-    rows = examination.report.rows
+    diagnosis.report.causes += causes
+    diagnosis.write(mended, found)
+    rows = diagnosis.report.rows
     for cause in causes:
         if not any(plain(row.name) == plain(cause.quantity) for row in rows):
             rows.append(Verdict(cause.quantity, WRONG))

@@ -1,0 +1,161 @@
+"""A cost for code that comes without one: the usual cost that the gradients fit best."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from nn.doctor import twin as twins
+from nn.doctor.peel import close
+from nn.doctor.reference import Truth, WithCost, find_truth
+from nn.doctor.report import CONVENTION, OK, WRONG, Report
+from nn.doctor.trial import Trial, sizes_of
+from nn.doctor.twin import Factor, Twin
+
+
+def infer_cost(trial: Trial) -> None:
+    """Without a cost function: the usual costs, and the one that the gradients fit best."""
+    e = trial.experiment
+    seen = [[ev.value for ev in run.seen] for run in trial.runs]
+    outputs = [None if r.output is None else np.asarray(r.output) for r in trial.runs]
+    best: tuple[int, Twin, list[Truth]] | None = None
+    found = twins.recognise([p.params for p in e.probes], e.probes, seen, None, outputs)
+    for twin in [t for t, _ in zip(found, range(4))]:
+        last = twin.layers[-1].activation
+        order = {
+            "sigmoid": ("cross-entropy", "squared error"),
+            "softmax": ("cross-entropy of classes", "squared error"),
+        }.get(last, ("squared error", "cross-entropy"))
+        if last == "softmax" and np.shape(e.probes[0].Y)[0:1] == ():
+            continue
+        for cost in order:
+            candidate = Twin(twin.layers, twin.features, cost, twins.USUAL[cost])
+            if not gives(candidate, trial):
+                continue
+            try:
+                gs = [twins.true_gradients(candidate, p, i) for i, p in enumerate(e.probes)]
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue
+            trial.truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
+            score, by = agreement(trial)
+            scale = str(candidate.factor * by)
+            if by != Factor() and scale in twins.SCALES:
+                candidate = replace(candidate, scale=scale)
+                trial.truths = [scaled(t, by, trial, i) for i, t in enumerate(trial.truths)]
+            if best is None or score > best[0]:
+                best = (score, candidate, trial.truths)
+    if best is not None:
+        _, trial.twin, trial.truths = best
+        trial.inferred = trial.sought = True
+    wanted = len(trial.subject.params)
+    if best is None or best[0] < wanted:
+        cost_of_output(trial, 0 if best is None else best[0])
+
+
+def cost_of_output(trial: Trial, known: int) -> None:
+    """The usual costs of the output, whatever the network; taken where more gradients are right."""
+    if any(r.output is None or p.Y is None for r, p in zip(trial.runs, trial.experiment.probes)):
+        return
+    before = trial.truths
+    for cost, scale in twins.USUAL.items():
+        subject = WithCost(trial.subject, cost, twins.SCALES[scale])
+        truths = [find_truth(subject, p)[0] for p in trial.experiment.probes]
+        good = [t for t in truths if t is not None and np.isfinite(t.loss) and t.gradients]
+        if len(good) < 2:
+            continue
+        trial.truths = good
+        right, by = agreement(trial)
+        if right > known or not before:
+            factor = str(twins.SCALES[scale] * by)
+            if by != Factor() and factor in twins.SCALES:
+                good, scale = [scaled(t, by, trial, i) for i, t in enumerate(good)], factor
+            known, before = right, good
+            trial.usual, trial.twin = f"{cost}, times {scale}", None
+            trial.inferred, trial.sought = True, False
+    trial.truths = before
+    if before:
+        trial.compare()
+
+
+def agreement(trial: Trial) -> tuple[int, Factor]:
+    """How many gradients are the true ones, times one factor, and which."""
+    trial.compare()
+    good = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+    counts = {f: n for f, n in trial.common_factors().items() if n > good}
+    by = max(counts, key=lambda f: counts[f], default=Factor())
+    return counts.get(by, good), by
+
+
+def fits(trial: Trial) -> bool:
+    """Whether the gradient of a matrix is that of the cost which the doctor has inferred."""
+    params = trial.subject.params
+    good = [k[1:] for k, v in (trial.verdicts or {}).items() if v.verdict in (OK, CONVENTION)]
+    shapes = [params[k].shape for k in good if k in params]
+    return any(len(shape) == 2 and 1 not in shape for shape in shapes)
+
+
+def decay_only(trial: Trial) -> bool:
+    """Whether every wrong gradient is off by one number times its parameter, or entries of it."""
+    if trial.verdicts is None:
+        return False
+    numbers = []
+    for name, v in trial.verdicts.items():
+        for run, truth, probe in zip(trial.runs, trial.truths, trial.experiment.probes):
+            if v.verdict in (OK, CONVENTION):
+                continue
+            given, w = run.gradients.get(name), np.asarray(probe.params.get(name[1:], 0.0))
+            if v.verdict != WRONG or given is None or given.shape != w.shape or not np.all(w):
+                return False
+            ratio = ((given - truth.gradients[name]) / w).ravel()
+            ratio = ratio[np.abs(ratio) > 1e-9]
+            if not ratio.size or np.ptp(ratio) > 1e-7 * np.abs(ratio).max():
+                return False
+            numbers.append(ratio[0] * probe.m)
+    return bool(numbers) and min(numbers) > 0
+
+
+def decays(report: Report, trial: Trial) -> bool:
+    """Whether only a decay of all weights sets the gradients apart from those of a cost that the
+    doctor has inferred; then it is taken for a part of the cost."""
+    if decay_only(trial):
+        report.causes, report.unexplained = [], []
+        report.conventions.append("the gradients are those of a cost with a decay term")
+        report.rows = [replace(r, verdict=CONVENTION) if r.wrong else r for r in report.rows]
+        return True
+    added = [c.computed.partition(" + ")[2].replace(") / m", " / m") for c in report.causes]
+    terms = {re.sub(r"\b[wW]\d+", "W", term) for term in added}
+    count = sum(len(c.quantity.split(", ")) for c in report.causes)
+    weights = sum(np.ndim(v) == 2 and 1 not in np.shape(v) for v in trial.subject.params.values())
+    if (
+        report.unexplained
+        or {c.kind for c in report.causes} != {"regularisation"}
+        or len(terms) > 1
+        or count < weights
+    ):
+        return False
+    report.causes.clear()
+    for row in report.rows:
+        row.verdict = CONVENTION if row.verdict == WRONG else row.verdict
+    report.conventions.append(f"the gradients are those of a cost with a decay term, {terms.pop()}")
+    return True
+
+
+def gives(twin: Twin, trial: Trial) -> bool:
+    """Whether the twin's output, or its last Z, is the output of the learner's forward pass."""
+    for i, (probe, run) in enumerate(zip(trial.experiment.probes, trial.runs)):
+        if run.output is None:
+            continue
+        known, about = twins.tensors(twin, probe, i)
+        ends = [about["output"], known[f"Z{twin.depth}"]]
+        if not any(close(np.asarray(run.output), np.asarray(e.data), 1e-9) for e in ends):
+            return False
+    return True
+
+
+def scaled(truth: Truth, by: Factor, trial: Trial, i: int) -> Truth:
+    """The truth of the cost times a factor."""
+    c = by.value(*sizes_of(trial, i))
+    gradients = {k: c * g for k, g in truth.gradients.items()}
+    return replace(truth, loss=c * truth.loss, gradients=gradients)
