@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import test_rules
+import test_textbook
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, backward, gradcheck
@@ -178,6 +180,27 @@ def test_precision_and_big_inputs() -> None:
     assert gradcheck(lambda x: np.sum(np.float32(2) * x), np.ones(3, np.float32))
 
 
+def test_the_size_of_the_function_does_not_matter() -> None:
+    half = tg.rule("half the slope", lambda x: x * x, lambda g, out, x: g * x)
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    for size in (1e-12, 1e-6, 1.0, 1e9):
+        assert gradcheck(lambda x, s=size: s * np.sum(x * x * x), x)
+        assert not gradcheck(lambda x, s=size: s * np.sum(half(x)), x)
+    # nothing is left of it but rounding, which is no mistake of the gradient
+    assert gradcheck(lambda x: np.sum(np.exp(x) / np.sum(np.exp(x))), x)
+
+
+@pytest.mark.parametrize("name", ["group_norm", "gaussian_process_likelihood", "cubic_spline"])
+def test_textbook_functions_pass(name: str) -> None:
+    """np.var takes the absolute value of complex deviations, so the complex step is only near there."""
+    f, shapes = test_textbook.CASES[name]
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    for size in (1e-9, 1.0):
+        report = gradcheck(lambda *x, s=size: s * f(*x), *arrays)
+        assert report, str(report)
+
+
 def test_functions_that_cannot_be_checked() -> None:
     random = np.random.default_rng(0)
     with pytest.raises(ValueError, match="another value"):
@@ -186,6 +209,9 @@ def test_functions_that_cannot_be_checked() -> None:
         gradcheck(np.log, np.array([-1.0]))
     with pytest.raises(ValueError, match="floating-point"):
         gradcheck(lambda x: x, np.arange(3))
+    with pytest.raises(TypeError, match="returned a tuple: check one of its results"):
+        gradcheck(lambda x: (x, 2 * x), np.ones(3))
+    assert gradcheck(lambda x: x**2, Tensor(np.ones(3), requires_grad=True))
     lost = gradcheck(lambda x: x.detach() * 2 if isinstance(x, Tensor) else x * 2, np.ones(3))
     assert not lost and "lost" in str(lost)
 
