@@ -752,6 +752,7 @@ RARE: dict[str, tuple[Any, Callable[[Any], Any]]] = {
         lambda a: np.ediff1d(a, to_begin=np.array([5.0])),
     ),
     "different widths": (CUBE, lambda a: np.pad(a, {0: 1, -1: (0, 2)})),
+    "diff with all arguments": (CUBE, lambda a: np.diff(a, 1, 0, np._NoValue, np._NoValue)),
     "interp, too few values": (CUBE[0, 0], lambda a: np.interp(a, [0.0, 1.0], [1.0])),
 }
 

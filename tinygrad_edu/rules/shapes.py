@@ -23,6 +23,7 @@ from tinygrad_edu.rules.support import (
 )
 
 NUMBERS = (np.ndarray, np.generic)
+NOTHING = np._NoValue  # what NumPy's functions have in the place of an argument that was not given
 
 
 def _repeated(x: Any, shape: Any) -> Any:
@@ -532,10 +533,10 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @means(np.diff)
-def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    if prepend is not None or append is not None:
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = NOTHING, append: Any = NOTHING) -> Any:
+    if prepend is not NOTHING or append is not NOTHING:
         ends = [x if part is x else _end(part, x, axis) for part in (prepend, x, append)]
-        x = concatenate([part for part in ends if part is not None], axis)
+        x = concatenate([part for part in ends if part is not NOTHING], axis)
     if n < 0:
         raise ValueError(f"diff takes differences n times, so n is not negative, but came as {n}.")
     for _ in range(n):
@@ -547,7 +548,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 def _end(part: Any, x: Any, axis: int) -> Any:
     """A number at the end of ``x`` as an array of size 1 along the axis."""
-    if part is None or np.ndim(part):
+    if part is NOTHING or np.ndim(part):
         return part
     axis = positive_axis(axis, x.ndim)
     shape = tuple([1 if i == axis else n for i, n in enumerate(x.shape)])
