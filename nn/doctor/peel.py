@@ -458,14 +458,15 @@ class Peel:
 
 
 def gap(a: Pair, b: Pair) -> float:
-    """The relative difference; infinite for other shapes."""
+    """The difference relative to the largest entry of both; infinite for other shapes."""
     if any(np.shape(x) != np.shape(y) for x, y in zip(a, b)):
         return float("inf")
     worst = 0.0
     for x, y in zip(map(np.asarray, a), map(np.asarray, b)):
         finite = np.isfinite(x) & np.isfinite(y)
         if finite.any():
-            off = np.abs(x[finite] - y[finite]).max() / max(np.abs(y[finite]).max(), 1e-300)
+            size = max(np.abs(x[finite]).max(), np.abs(y[finite]).max(), 1e-300)
+            off = np.abs(x[finite] - y[finite]).max() / size
             worst = max(worst, float(off))
     return worst
 

@@ -457,7 +457,7 @@ def one_hot(labels: Any, shape: tuple[int, ...]) -> Any:
 def proportional(a: Any, b: Any) -> bool:
     """Whether two arrays differ by a factor only, up to the rounding of a small step."""
     a, b = np.ravel(np.asarray(a, float)), np.ravel(np.asarray(b, float))
-    if a.shape != b.shape or not np.any(b):
+    if a.shape != b.shape or not np.any(a) or not np.any(b):
         return False
     return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-8 * np.abs(a).max())
 

@@ -518,17 +518,20 @@ def is_right(network: Network) -> bool:
     return True
 
 
-def is_equal(network: Network, changed: Sequence[Mutant]) -> bool:
-    """Whether the gradients are the right ones, up to one factor c * m**p of all, with every width."""
-    right = functions(network, run_text(network.source))[1]
+def is_equal(network: Network, changed: Sequence[Mutant], right_one: Sequence[Mutant] = ()) -> bool:
+    """Whether the gradients are the right ones, up to one factor c * m**p of all, with every width.
+
+    ``right_one``: those of the program with these mistakes instead.
+    """
+    right = functions(network, run_text(program(network, right_one)[0]))[1]
     mutant = functions(network, run_text(program(network, changed)[0]))[1]
     factors = []
     for seed, (dims, m) in enumerate(network.widths()):
         given = network.data(dims, m, seed)
         with np.errstate(all="ignore"):
-            true = right(*given)
-            names = [k for k in true if k[1] in "Wb"]
             try:
+                true = right(*given)
+                names = [k for k in true if k[1] in "Wb"]
                 found = mutant(*given)
                 theirs = {k: np.broadcast_to(found[k], true[k].shape) for k in names}
             except (ValueError, TypeError, IndexError, np.linalg.LinAlgError):
@@ -655,6 +658,8 @@ def pairs(n: int) -> Iterator[list[Mutant]]:
             continue
         if any(is_equal(a.network, c) for c in ([a], [b], [a, b])):
             continue
+        if any(is_equal(a.network, [a, b], [c]) for c in (a, b)):
+            continue  # one of them has no effect beside the other
         yield [a, b]
         n -= 1
 
