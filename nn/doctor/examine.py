@@ -269,7 +269,8 @@ class Examination:
     def describe_conventions(self, trial: Trial) -> None:
         report = self.report
         report.sign = -1 if trial.common is not None and trial.common.number < 0 else 1
-        if report.sign < 0 and self.subject.descends:
+        stepped = self.subject.descends or all(r.updates for r in trial.runs)
+        if report.sign < 0 and stepped:
             for row in report.rows:
                 row.verdict = WRONG
             says = "the step goes up the gradient: the cost grows"

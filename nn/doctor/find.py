@@ -401,7 +401,7 @@ class Finder:
                         given = {} if holder is None else {"self": holder}
                         given |= arguments(owner, [n_x, 5, n_y], data)
                         room = surroundings(site, names, given, data)
-                        subject = TrainingStep(site, room, str(self.room.path))
+                        subject = TrainingStep(site, room, str(self.room.path), Y)
                         if subject.params and subject.Y is not None:
                             yield subject
                         if not any(v is X or v is Y for v in room.values()):
@@ -536,7 +536,8 @@ class Finder:
         """Arguments that are neither data nor parameters; also constants of the file of that name."""
         names = {p for f in functions for p in inspect.signature(f).parameters} - set(EXTRA)
         data = ("params", "X", "Y", "cache", "grads", "output")  # these are invented
-        own = {n: self.room.names.get(n) for n in names if role_of(n) not in data}
+        own = {n: self.room.names.get(n) for n in names}
+        own = {n: v for n, v in own.items() if role_of(n) not in data or holds_functions(v)}
         kinds = (list, tuple, dict, str, FunctionType)
         usual = {"lambd": 0.7, "keep_prob": 0.8}
         found = {n: usual[r] for n in names if (r := role_of(n)) in usual}
@@ -1023,6 +1024,12 @@ class ScalarField:
         return dout * np.asarray(self.g(self.x))
 
 
+def holds_functions(value: Any) -> bool:
+    """Whether this is a list or a table of functions: an activation for each layer."""
+    values = value.values() if isinstance(value, dict) else value
+    return isinstance(value, list | tuple | dict) and any(callable(v) for v in values)
+
+
 def takes_words(function: Function) -> bool:
     """Whether the input is a sequence, whose entries are indices."""
     tree = source_tree(function)
@@ -1286,6 +1293,10 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     known = {p.name: p.default for p in parameters if p.default is not p.empty}
     known |= next(invent.initial_calls(function, dims), {})
     own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
+    unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
+    if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits
+        own[unknown[0]] = data.get("Y")
+        known.pop(unknown[0], None)
     return known | {k: v for k, v in own.items() if v is not None}
 
 

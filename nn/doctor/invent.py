@@ -56,9 +56,9 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
     known |= {n: rng.normal(size=shapes.get(n.lower(), (dims[0],))) for n in arrays}
     known |= functions_called(others)
     others = [n for n in others if n not in known]
+    if longer := {k: [*v[:-1], 3, v[-1]] for k, v in known.items() if type(v) is list}:
+        yield known | longer | dict.fromkeys(others, 0.1)  # a loop over hidden layers runs twice
     yield known | dict.fromkeys(others, 0.1)
-    if longer := {k: [*v[:-1], v[-2], v[-1]] for k, v in known.items() if type(v) is list}:
-        yield known | longer | dict.fromkeys(others, 0.1)
     needed = {p.name for p in parameters if p.default is p.empty}
     if needed != known.keys():  # its own sizes
         yield {k: v for k, v in known.items() if k in needed}
