@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_notebook_functions
 import test_rules
-import test_textbook
 
 import tinygrad_edu as tg
 from tinygrad_edu import Tensor, backward, gradcheck
@@ -193,7 +193,7 @@ def test_the_size_of_the_function_does_not_matter() -> None:
 @pytest.mark.parametrize("name", ["group_norm", "gaussian_process_likelihood", "cubic_spline"])
 def test_textbook_functions_pass(name: str) -> None:
     """np.var takes the absolute value of complex deviations, so the complex step is only near there."""
-    f, shapes = test_textbook.CASES[name]
+    f, shapes = test_notebook_functions.CASES[name]
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     arrays = [rng.normal(size=shape) for shape in shapes]
     for size in (1e-9, 1.0):
