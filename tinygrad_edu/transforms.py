@@ -125,8 +125,8 @@ def call(
     with nullcontext() if records else within(RECORDING):  # no_grad() is for what f does inside
         for i in numbers:
             stand_ins[i] = mapped(stand_in, args[i])
+        inputs = arrays_in(*[stand_ins[i] for i in numbers])  # now: f may write into a dict
         value = f(*stand_ins, **kwargs)
-    inputs = arrays_in(*[stand_ins[i] for i in numbers])
     inside = inside or (records and needs_others(value, inputs))
     close(inputs)
     return value, inputs, inside

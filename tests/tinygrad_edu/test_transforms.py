@@ -90,6 +90,18 @@ def test_gradients_have_the_structure_of_the_arguments() -> None:
     assert twice == again == {"x": 6}
 
 
+def test_a_function_that_writes_into_its_dict() -> None:
+    def loss(p: Any) -> Any:
+        p["w"] = p.pop("w") * 2
+        p["more"] = p["w"] ** 2
+        return p["more"].sum()
+
+    given = {"w": X.copy()}
+    close(grad(loss)(given)["w"], 8 * X)
+    assert list(given) == ["w"]
+    close(given["w"], X)
+
+
 def test_jacobians_of_a_structure() -> None:
     found = jacobian(lambda p: p["A"] @ p["x"])({"A": A, "x": X})
     close(found["x"], A)

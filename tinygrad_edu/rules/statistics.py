@@ -185,11 +185,8 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan
     x = floating(array_like(x))
     axes = tuple(range(x.ndim)) if axis is None else positive_axes(axis, x.ndim)
     n = count(x, axes)
-    left = [m for i, m in enumerate(x.shape) if i not in axes]
-    shape = (
-        *np.shape(q),
-        *([1 if i in axes else m for i, m in enumerate(x.shape)] if keepdims else left),
-    )
+    rest = [1 if i in axes else m for i, m in enumerate(x.shape) if keepdims or i not in axes]
+    shape = (*np.shape(q), *rest)
     if not n:
         return np.full_like(x, np.nan, shape=shape)
     ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n))
