@@ -11,6 +11,7 @@ import numpy as np
 
 from nn.doctor import own_names
 from nn.doctor import twin as twins
+from nn.doctor.naming import tree_of
 from nn.doctor.peel import Explanation, Mark, close, gap
 from nn.doctor.places import place_of, put_place
 from nn.doctor.report import (
@@ -211,7 +212,7 @@ class Diagnosis:
                 if off:
                     cause.proof += f", and without it {marks[0].name} is off by {off:.0e}"
             if text := self.in_own_names(marks, trial, twin):
-                cause.fix = f"write {text}"
+                cause.fix = text
             report.causes.append(cause)
         if blind := [m.name for m in found.marks if m.seen and not m.causes and blank(m.value[0])]:
             report.not_checked.append(f"{', '.join(blind)}: nan and infinity hide other mistakes")
@@ -221,7 +222,7 @@ class Diagnosis:
             )
 
     def in_own_names(self, marks: list[Mark], trial: Trial, twin: Twin) -> str | None:
-        """The right formula as an assignment in the function where the wrong value was assigned."""
+        """What to write: the right formula as an assignment where the wrong value was assigned."""
         tracer = trial.runs[0].tracer
         known, about = twins.tensors(twin, trial.experiment.probes[0], 0)
         values: dict[str, Any] = {k: v.data for k, v in known.items()}
@@ -239,9 +240,12 @@ class Diagnosis:
                 if (code.co_name, code.co_filename) == (where.function, where.file):
                     text = str(mark.formula)
                     formula = own_names.in_own_names(text, values, frame, formulas)
-                    if formula is not None:
-                        line = linecache.getline(where.file, where.line)
-                        return own_names.assignment(where.name, formula, line)
+                    if formula is None:
+                        continue
+                    line = linecache.getline(where.file, where.line)
+                    found = own_names.assignment(where.name, formula, line)
+                    once = own_names.of_one_step(formula, tree_of(code), where.line)
+                    return found and ("for this layer: " if once else "write ") + found
         return None
 
     def graph(self, trial: Trial) -> Tensor | None:

@@ -142,7 +142,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
                 f"--{role} {name}: there is no such function; the file defines {names}."
             )
             return
-    found = finder.follow(list(finder.examinations()))
+    finder, found = with_right_slopes(room, chosen) or (finder, list(finder.examinations()))
     report.parts = [p for p in found if p.status != 2]
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
@@ -179,6 +179,34 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             else "no backward pass was found"
             + (": the file defines no function and no class." if nothing else ".")
         )
+
+
+def with_right_slopes(
+    room: Room, chosen: dict[str, str | None]
+) -> tuple[Finder, list[Report]] | None:
+    """The examinations with the right derivatives in place of wrong ones; None where there is no wrong
+    one, or where more is wrong. What is right then only follows from the wrong derivative."""
+    first = Finder(room, chosen)
+    pairs = [p for p in first.pairs() if p.status == 1]
+    own = {first.slopes[p.title][0]: p for p in pairs}
+    own = {k: p for k, p in own.items() if len(re.findall(rf"\b{k}\b", first.text)) > 1}
+    slopes = [true_slopes(first.slopes[p.title][1]) for p in own.values()]
+    before = {name: room.names[name] for name in own}
+    for chosen_slopes in zip(*slopes):
+        room.names.update(zip(own, chosen_slopes))
+        try:
+            finder = Finder(room, chosen)
+            found = list(finder.examinations())
+        finally:
+            room.names.update(before)
+        if any(p.ok for p in found) and all(p.status != 1 for p in found):
+            for part in (p for p in found if p.title not in finder.slopes):
+                part.notes.append(
+                    f"so it is with the right derivative in place of {', '.join(own)}, which is wrong"
+                )
+            finder.used |= first.used
+            return finder, [*found, *pairs]
+    return None
 
 
 def true_slopes(f: Function) -> list[Function]:
@@ -796,34 +824,6 @@ class Finder:
             elif not is_activation(name):
                 yield Report(name, problem=report.problem)
 
-    def follow(self, found: list[Report]) -> list[Report]:
-        """What is right with the right derivative in place of a wrong one only follows from that."""
-        for name, f in [
-            self.slopes[p.title] for p in found if p.status == 1 and p.title in self.slopes
-        ]:
-            for i, part in enumerate(found):
-                if part.status != 1 or part.title in self.slopes:
-                    continue
-                for slope in true_slopes(f):
-                    again = self.examined_with(name, slope, part.title)
-                    if again is not None and again.ok:
-                        again.notes.append(
-                            f"so it is with the right derivative in place of {name}, which is wrong"
-                        )
-                        found[i] = again
-                        break
-        return found
-
-    def examined_with(self, name: str, function: Function, title: str) -> Report | None:
-        """The examination of this title with another function of this name."""
-        own = self.room.names[name]
-        self.room.names[name] = function
-        try:
-            reports = Finder(self.room, self.chosen).examinations()
-            return next((r for r in reports if r.title == title), None)
-        finally:
-            self.room.names[name] = own
-
     def pair(self, f: Function, g: Function) -> Report:
         """By entries; of two arguments; of numbers only; of a vector, to a number."""
         report = check_pair(f, g)
@@ -881,7 +881,16 @@ class Finder:
                 self.methods |= {(name, backward)} if report.status != 2 else set()
                 yield report
                 continue
-            report = self.best(name, self.object_subjects(made, forward, backward or str(step)))
+            subjects = self.object_subjects(made, forward, backward or str(step))
+            report = self.best(name, subjects)
+            if report.ok and (deeper := list(self.deeper(kind, made))):
+                subjects = self.object_subjects(deeper, forward, backward or str(step))
+                other = self.best(name, subjects)
+                if other.status == 1:
+                    right = "it is right with fewer layers, so a test with those does not see the mistake"
+                    report, other.notes = other, [*other.notes, right]
+                elif other.ok:
+                    report.checked += other.checked
             self.methods |= {(name, backward or str(step))} if report.status != 2 else set()
             yield report
 
@@ -906,6 +915,14 @@ class Finder:
                     self.own_data[id(made)] = (X, Y)
                     yield made
                     break
+
+    def deeper(self, kind: type, made: list[Any]) -> Iterator[Any]:
+        """Objects with a layer more, of a class that takes a list of sizes."""
+        for n_y in (3, 1):
+            for call in invent.initial_calls(kind, [4, 6, 5, n_y]):
+                new, failure = attempt(partial_call(kind, call), seconds=2)
+                if failure is None and len(parameters_in(new)) > len(parameters_in(made[-1])):
+                    yield new
 
     def object_subjects(
         self, made: list[Any], forward: str | None, backward: str
@@ -1316,8 +1333,10 @@ def called_in(function: Function, room: Mapping[str, Any]) -> set[str]:
 def gives_loss_too(function: Function) -> bool:
     """Whether a function returns a loss and gradients together."""
     tree = source_tree(function)
-    names = [n.lower() for n in (names_returned(tree) if tree is not None else []) if n]
+    returned = names_returned(tree) if tree is not None else []
+    names = [n.lower() for n in returned if n]
     loss = any(role_of(n) == "cost" or "loss" in n or "cost" in n for n in names)
+    loss = loss or (None in returned and bool(IS["cost"].search(function.__name__)))  # total / m
     grads = any(
         role_of(n) == "grads" or re.match(r"d_?[wbxz]|grad|d(theta|beta)", n) for n in names
     )

@@ -225,6 +225,8 @@ SHAPES: tuple[tuple[int, ...], ...] = (
 def layer_inputs(names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Arrays for the arguments of one layer's forward function: the data and its parameters."""
     kinds = {n: kind_of(n, i) for i, n in enumerate(names)}
+    if {n[0].lower() for n in names} >= {"q", "k", "v"}:  # queries, keys, values
+        kinds = dict.fromkeys(names, "x")
     cell = {"state", "W in", "W state", "gate"} & set(kinds.values())
     if cell:
         kinds = {n: "W out" if k == "W" else k for n, k in kinds.items()}

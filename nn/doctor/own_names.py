@@ -92,6 +92,13 @@ def assignment(name: str, formula: str, line: str) -> str | None:
     return f"{target} = " + re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", lambda m: value, formula)
 
 
+def of_one_step(formula: str, tree: ast.AST | None, line: int) -> bool:
+    """Whether a formula names an entry by its number, ``grads['dA1']``, where the line is in a loop."""
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While)] if tree else []
+    inside = any(n.lineno < line <= (n.end_lineno or n.lineno) for n in loops)
+    return inside and re.search(r"\[[^\]]*\d[^\]]*\]", formula) is not None
+
+
 def named(symbol: str, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> str | None:
     """The variable that holds this symbol's value: of a fitting name, the shortest."""
     value = values.get(symbol)

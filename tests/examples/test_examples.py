@@ -180,7 +180,7 @@ def test_the_doctor_finds_what_the_usual_test_does_not_see(example, capsys):
     [cause] = wrong.causes
     lines = (FOLDER / "gradient_doctor.py").read_text().splitlines()
     assert lines[cause.line - 1].strip() == cause.source == 'dZ = grads[f"dA{L - 1}"] * (Z > 0)'
-    assert "write dZ = grads['dA1'] * (Z > 0)" in printed
+    assert "for this layer: dZ = grads['dA1'] * (Z > 0)" in printed
     assert re.search(r"^Z1 .*dZ1 · wrong  line \d+: dZ1 is computed from dA2", printed, re.M)
     assert "Mended:\n\nGradient doctor: right, all 9 gradients match." in printed
 

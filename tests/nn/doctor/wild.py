@@ -722,7 +722,6 @@ def sigmoid_prime(z):
         "np.dot(delta, activations[-l - 1].transpose())",
         "np.dot(delta, activations[0].transpose())",
     ),
-    ("slope", "return sigmoid(z) * (1 - sigmoid(z))", "return sigmoid(z) * (1 + sigmoid(z))"),
 )
 
 program(
