@@ -137,9 +137,9 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     finder = Finder(room, chosen)
     for role, name in chosen.items():
         if name is not None and not finder.has(name):
-            names = ", ".join(sorted([*finder.functions, *finder.classes])) or "nothing"
+            defined = ", ".join(sorted([*finder.functions, *finder.classes])) or "nothing"
             report.problem = (
-                f"--{role} {name}: there is no such function; the file defines {names}."
+                f"--{role} {name}: there is no such function; the file defines {defined}."
             )
             return
     finder, found = with_right_slopes(room, chosen) or (finder, list(finder.examinations()))
@@ -287,8 +287,10 @@ class Finder:
     def unloaded(self) -> dict[str, str]:
         """The data that the functions read as globals and that are not loaded, by what they mean."""
         found: dict[str, str] = {}
-        methods = [f for k in self.classes.values() for f in vars(k).values()]
-        for f in [*self.functions.values(), *(m for m in methods if isinstance(m, FunctionType))]:
+        kinds = self.classes.values()
+        methods = [f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)]
+        everything: list[Function] = [*self.functions.values(), *methods]
+        for f in everything:
             if repeats(f):
                 continue  # it trains; its data are not those of what it calls
             for name in free_names(f):
@@ -544,12 +546,12 @@ class Finder:
             dims = [self.room.names[n] for n in dict.fromkeys(sizes) if role_of(n) != "m"] or dims
         pairs = list(pairwise(dims))
         with_bias, without = sum((a + 1) * b for a, b in pairs), sum(a * b for a, b in pairs)
-        for n in (with_bias, without, dims[0], dims[0] + 1):
+        for length in (with_bias, without, dims[0], dims[0] + 1):
             for m, columns in ((6, False), (6, True)):
                 X = next(invent.inputs(dims[0], m, columns, flat=False))
-                for Y in invent.targets(dims[-1] if n in (with_bias, without) else 1, X, columns):
+                for Y in invent.targets(dims[-1] if length > dims[0] + 1 else 1, X, columns):
                     yield Subject(
-                        invent.with_numbers(np.zeros(n)), X, Y, extra=extra | known, **roles
+                        invent.with_numbers(np.zeros(length)), X, Y, extra=extra | known, **roles
                     )
 
     def data_of_own(self, params: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -741,7 +743,8 @@ class Finder:
             return report
         arguments = [p for f in (step, cost) for p in inspect.signature(f).parameters]
         Y = own.get("Y")
-        sizes = [n for n in np.shape(Y) if n != len(own["X"])] or [1, 3]
+        shape = () if Y is None else Y.shape
+        sizes = [n for n in shape if n != len(own["X"])] or [1, 3]
         for n_y in sizes:
             for columns in (False, True):
                 dims = [own["X"].shape[0 if columns else 1], 5, 3, n_y]
@@ -1232,21 +1235,22 @@ def is_activation(name: str) -> bool:
 def is_unrolled(function: Function, name: str) -> bool:
     """Whether an argument is a vector that the function, or one that it calls, cuts into matrices."""
     tree = source_tree(function)
-    for n in ast.walk(tree) if tree is not None else ():
-        sliced = isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice)
-        if sliced and isinstance(n.value, ast.Name) and n.value.id == name:
-            return "reshape" in ast.unparse(tree)
-        called = function.__globals__.get(n.func.id) if is_call_by_name(n) else None
+    if tree is None:
+        return False
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice):
+            if getattr(n.value, "id", "") == name:
+                return "reshape" in ast.unparse(tree)
+            continue
+        if not isinstance(n, ast.Call) or not isinstance(n.func, ast.Name):
+            continue
+        called = function.__globals__.get(n.func.id)
         if isinstance(called, FunctionType) and called is not function:
             names = list(inspect.signature(called).parameters)
             handed = [p for p, a in zip(names, n.args) if getattr(a, "id", "") == name]
             if any(is_unrolled(called, p) for p in handed):
                 return True
     return False
-
-
-def is_call_by_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 
 def has_weights(function: Function) -> bool:

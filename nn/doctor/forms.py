@@ -8,6 +8,7 @@ import inspect
 import linecache
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -203,6 +204,17 @@ class Given(Subject):
         return run
 
 
+class Recorded(Given):
+    """With a loss that is a recorded Tensor: it is computed anew, operation by operation."""
+
+    def __init__(self, grads: Any, loss: Tensor, params: Any, tensors: dict[str, Any]):
+        super().__init__(grads, loss, params)
+        self.tensors = tensors
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        return recorded_truth(self.recorded, self.tensors, values)
+
+
 def check_grads(grads: Any, loss: Any, params: Any) -> Report:
     """Examine a dictionary of gradients: ``loss`` is a function of ``params``, or a recorded Tensor.
 
@@ -223,7 +235,7 @@ def check_grads(grads: Any, loss: Any, params: Any) -> Report:
     values = {k: np.array(v) for k, v in subject.params.items()}
     if isinstance(loss, Tensor):
         given = flatten_tensors(params)
-        subject.truth = lambda v, X, Y: recorded_truth(loss, given, v)  # type: ignore[method-assign]
+        subject = Recorded(grads, loss, params, given)
     probe = Probe(values, *data_of(subject, values), 1)
     if probe.X is not None:
         probe = Probe(values, probe.X, probe.Y, batch_of(probe.X, probe.Y))
@@ -493,9 +505,9 @@ class Layer:
             others = [own.get(n, roles.get(role_of(n) or "", RATE)) for n in needed[1:]]
             result = method(dout, *others) if first else method()
         if result is None:
-            shape = np.shape(self.x)
-            result = self.kept(lambda name: bool(OF_INPUT.search(name)))
-            result = None if np.shape(result) != shape else result
+            shape = None if self.x is None else np.shape(self.x)
+            kept = self.kept(lambda name: bool(OF_INPUT.search(name)))
+            result = kept if kept is not None and kept.shape == shape else None
         return result
 
     def value_of_cost(self) -> Any:
@@ -592,7 +604,7 @@ def check_layers(
     shared = [i for i, a in enumerate(originals) if any(a is b for b in originals[:i])]
     inputs = [x]
     for name, layer in zip(names, layers):
-        out, failure = attempt(lambda la=layer: la.forward(np.array(inputs[-1])))
+        out, failure = attempt(partial(layer.forward, np.array(inputs[-1])))
         if failure or not isinstance(out, np.ndarray):
             what = failure.sentence if failure else f"returned {type(out).__name__}, not an array"
             report.problem = f"{name}.forward failed: {what}."
@@ -798,7 +810,7 @@ def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
             title, problem=f"{label(f)} could not be computed on an array of shape {shape}."
         )
     for how, call in pair_calls(f, f_backward):
-        results = [attempt(lambda p=p, u=u, call=call: call(p, u)) for p, u in zip(points, ups)]
+        results = [attempt(partial(call, p, u)) for p, u in zip(points, ups)]
         if any(failure for _, failure in results):
             failed = next(failure for _, failure in results if failure)
             best = (
@@ -1054,7 +1066,7 @@ def check_loss_pair(f: Function, f_prime: Function) -> Report:
             slope = slope_of(
                 lambda a, p=pair: f(*(a if i == which else p[i] for i in (0, 1))), pair[which]
             )
-            result, failure = attempt(lambda p=pair: np.asarray(f_prime(*p), float))
+            result, failure = attempt(partial(lambda p: np.asarray(f_prime(*p), float), pair))
             if slope is None or failure:
                 break
             given.append(result)
@@ -1144,7 +1156,7 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
             report.problem = f"{error}."
             return report
         tracer = Tracer()
-        result, failure = attempt(lambda b=bound: call_with(update, b), tracer=tracer)
+        result, failure = attempt(partial(call_with, update, bound), tracer=tracer)
         if failure is not None:
             return failed_update(report, update, failure, flat, before, tree, prefix)
         after = flatten(result, prefix) if result is not None else flatten(tree, prefix)
@@ -1265,7 +1277,7 @@ def judge_update(report: Report, name: str, runs: Any) -> str:
     if fits(lambda i: rights[i] - runs[i][0][name]):
         return "= for -="
     ratio = [float(s.ravel() @ r.ravel() / (r.ravel() @ r.ravel())) for s, r in zip(steps, rights)]
-    if np.isclose(*ratio, rtol=1e-9) and fits(lambda i: ratio[0] * rights[i]):
+    if np.isclose(ratio[0], ratio[1], rtol=1e-9) and fits(lambda i: ratio[0] * rights[i]):
         return f"factor {ratio[0]:.6g}"
     return "?"
 

@@ -37,6 +37,7 @@ CONSTANT_CALLS = {
     "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T", "vectorize",
 }  # fmt: skip
 MAGIC = re.compile(r"^(\s*)([%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LARGEST = 20_000_000  # bytes
 
 
@@ -230,7 +231,7 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
         for s in statement.body:
             bring(room, s)
         return
-    definition = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    definition = statement if isinstance(statement, DEFINITIONS) else None
     if isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call)
     ):
@@ -239,11 +240,11 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
         room.left_out.append(text_of(statement, name))
         return
     failure = executed(room, name, statement)
-    if failure is not None and definition and statement.decorator_list:
-        plain = copy.copy(statement)
+    if failure is not None and definition and definition.decorator_list:
+        plain = copy.copy(definition)
         plain.decorator_list = []
         failure = executed(room, name, plain)
-        room.notes += [f"{statement.name} was taken without its decorator"] * (failure is None)
+        room.notes += [f"{definition.name} was taken without its decorator"] * (failure is None)
     if failure is not None:
         follows = isinstance(failure.error, NameError) and not definition
         why = "" if follows else f" ({failure.sentence})"  # a name of what was not executed
@@ -276,8 +277,9 @@ def is_constant(statement: ast.stmt) -> bool:
     executed."""
     if isinstance(statement, ast.AnnAssign):
         return statement.value is not None and harmless(statement.value)
-    seeds = isinstance(statement, ast.Expr) and "seed" in ast.unparse(statement)
-    return (seeds or isinstance(statement, ast.Assign)) and harmless(statement.value)
+    if isinstance(statement, ast.Expr):
+        return "seed" in ast.unparse(statement) and harmless(statement.value)
+    return isinstance(statement, ast.Assign) and harmless(statement.value)
 
 
 def makes_object(statement: ast.stmt, room: Room) -> bool:

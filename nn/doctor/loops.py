@@ -269,7 +269,7 @@ class TrainingStep(Subject):
         arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
         body = [Mangled(self.site.kind).visit(s) for s in copy.deepcopy(body)]
         tree = ast.FunctionDef(name, arguments, [*body, own], [], None)
-        tree.type_params = []
+        tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
         start = body[0].lineno if body else 1
         ast.copy_location(own, body[-1] if body else tree)
         module = ast.fix_missing_locations(ast.Module([ast.copy_location(tree, own)], []))
@@ -436,7 +436,7 @@ def surroundings(
 def guess(name: str, site: Site, data: Mapping[str, Any]) -> Any:
     """A value for a name that nothing defines, by what such a name means, or by its use."""
     role = role_of(name)
-    if role in data:
+    if role is not None and role in data:
         return data[role]
     text = "\n".join(ast.unparse(s) for s in [*site.before, *site.body])
     if re.search(rf"range\({name}\)|/ \(?{name}\b", text):

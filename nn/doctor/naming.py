@@ -190,7 +190,11 @@ def bind(
             bound[p.name] = np.array(given) if isinstance(given, np.ndarray) else given
         elif p.name in pool:
             bound[p.name] = pool[p.name]
-        elif role in roles and (p.default is p.empty or role in {"X", "Y", "params"}):
+        elif (
+            role is not None
+            and role in roles
+            and (p.default is p.empty or role in {"X", "Y", "params"})
+        ):
             bound[p.name] = roles[role]
         elif p.default is not p.empty:
             continue

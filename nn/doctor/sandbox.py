@@ -193,10 +193,10 @@ def arrays_in(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                             yield f"self.{k}[{key!r}]", x
 
 
-class NoInput(io.TextIOBase):
+class NoInput(io.StringIO):
     """Standard input while the learner's code runs: there is none."""
 
-    def readline(self, *args: Any) -> str:
+    def readline(self, *args: Any) -> str:  # type: ignore[override]
         raise EOFError("the program asks for input, and the doctor has nobody to ask")
 
     def read(self, *args: Any) -> str:
@@ -208,7 +208,7 @@ def quiet() -> Iterator[None]:
     """No output, no input, no warnings; random numbers go on afterwards as if nothing had been."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     stdin = sys.stdin
-    sys.stdin = NoInput()  # type: ignore[assignment]
+    sys.stdin = NoInput()
     try:
         with (
             redirect_stdout(io.StringIO()),
