@@ -500,3 +500,42 @@ def test_right_and_wrong(form, tmp_path):
     path.write_text(changed)
     report = check_file(path)
     assert report.status == 1, str(report)
+
+
+TWO_COSTS = """
+import numpy as np
+
+def forward(X, W1, b1, W2, b2):
+    A1 = np.tanh(X @ W1 + b1)
+    A2 = 1 / (1 + np.exp(-(A1 @ W2 + b2)))
+    return A1, A2
+
+def squared_error_cost(A2, y):
+    return np.mean((A2 - y) ** 2)
+
+def entropy_cost(A2, y):
+    return -np.mean(y * np.log(A2) + (1 - y) * np.log(1 - A2))
+
+def backward(X, y, A1, A2, W2):
+    dZ2 = (A2 - y) / len(X)
+    dZ1 = dZ2 @ W2.T * (1 - A1 ** 2)
+    return X.T @ dZ1, dZ1.sum(axis=0), A1.T @ dZ2, dZ2.sum(axis=0)
+
+def train(X, y, W1, b1, W2, b2, epochs):
+    for _ in range(epochs):
+        A1, A2 = forward(X, W1, b1, W2, b2)
+        print(COST(A2, y))
+        dW1, db1, dW2, db2 = backward(X, y, A1, A2, W2)
+        W1, b1, W2, b2 = W1 - dW1, b1 - db1, W2 - dW2, b2 - db2
+"""
+
+
+@pytest.mark.parametrize("cost", ["entropy_cost", "squared_error_cost"])
+def test_the_cost_is_the_one_that_the_training_calls(cost, tmp_path):
+    path = tmp_path / "two_costs.py"
+    path.write_text(TWO_COSTS.replace("COST", cost))
+    report = check_file(path)
+    assert report.ok == (cost == "entropy_cost"), str(report)
+    assert report.ok or "those of entropy_cost; the training goes by squared_error_cost" in str(
+        report
+    )
