@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,12 @@ import tinygrad_edu as tg
 import viz
 from nn import doctor
 from tinygrad_edu import Tensor
+
+
+def busy() -> float:
+    """Seconds of processor time of this process and of those that it waited for: what a clock shows
+    on a machine with nothing else to do."""
+    return sum(os.times()[:4])
 
 
 def parsed(drawing):
@@ -111,9 +117,9 @@ def test_a_shared_value_is_drawn_once_and_quickly():
     y = Tensor(1.0, requires_grad=True, name="y")
     for _ in range(40):
         y = y + y
-    start = time.perf_counter()
+    start = busy()
     drawing = viz.draw(y)
-    assert time.perf_counter() - start < 1
+    assert busy() - start < 1
     nodes = drawing.picture.nodes.values()
     assert sum(node.role == "operation" for node in nodes) == 40
     assert len(drawing.picture.edges) == 2 * 40 + 1  # and the one to the result
@@ -423,12 +429,12 @@ def test_repetitions_are_found_as_by_trying_them_all():
 
 def test_ten_thousand_nodes_are_folded_in_five_seconds(networks):
     irregular, rnn = networks.irregular(5_000), networks.rnn(2_500)
-    start = time.perf_counter()
+    start = busy()
     assert len(viz.draw(irregular).picture.nodes) <= 150
-    assert time.perf_counter() - start < 5
-    start = time.perf_counter()
+    assert busy() - start < 5
+    start = busy()
     assert len(viz.draw(rnn).picture.nodes) < 30
-    assert time.perf_counter() - start < 5
+    assert busy() - start < 5
 
 
 def test_two_hundred_nodes_are_drawn_in_a_second(networks, renderer):
@@ -436,10 +442,10 @@ def test_two_hundred_nodes_are_drawn_in_a_second(networks, renderer):
     cost = networks.irregular(50)
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = busy()
         drawing = viz.draw(cost, level="tensors", max_nodes=300)
         drawing.svg()
-        times.append(time.perf_counter() - start)
+        times.append(busy() - start)
     assert len(drawing.picture.nodes) >= 200
     assert min(times) < 1
 
