@@ -107,11 +107,11 @@ class Tensor:
     @property
     def data(self) -> Any:
         """The values. Assigning (``W.data -= step``) and writing into them (``W.data[0] = 1``) are for
-        leaves and constants, between two recordings; those of a computed Tensor are read-only."""
+        leaves and constants, between two recordings; those of a result or a view are read-only."""
         data = self._data
         if isinstance(data, np.generic):
             data = self._data = np.asarray(data)
-        if self._needs and self._rule is not None:
+        if self.__class__ is View or (self._needs and self._rule is not None):
             if isinstance(data, np.ndarray):
                 data = data.view()
                 data.flags.writeable = False

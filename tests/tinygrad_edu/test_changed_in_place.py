@@ -131,8 +131,9 @@ def test_writing_into_a_constant(held: Callable[[Tensor], Any]) -> None:
 def test_results_are_read_only_and_detached_ones_are_copies() -> None:
     w = parameter(3)
     y = np.exp(w)
-    with pytest.raises(ValueError, match="read-only"):
-        y.data[0] = 0
+    for shared in y, Tensor([1.0, 2.0])[:1]:
+        with pytest.raises(ValueError, match="read-only"):
+            shared.data[0] = 0
     detached = y.detach()
     detached.data[0] = 0
     leaf = w.detach()
