@@ -21,7 +21,7 @@ def infer_cost(trial: Trial) -> None:
     seen = [[ev.value for ev in run.seen] for run in trial.runs]
     outputs = [None if r.output is None else np.asarray(r.output) for r in trial.runs]
     best: tuple[int, Twin, list[Truth]] | None = None
-    found = twins.recognise([p.params for p in e.probes], e.probes, seen, None, outputs)
+    found = twins.recognise(e.probes, seen, None, outputs)
     for twin in [t for t, _ in zip(found, range(4))]:
         last = twin.layers[-1].activation
         order = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -41,12 +41,12 @@ class Diagnosis:
         self.subject, self.report = subject, report
         self.marks: list[Mark] = []
 
-    def diagnose(self, wrong: list[Trial], failed: list[Trial]) -> None:
+    def diagnose(self, wrong: list[Trial]) -> None:
         """Explain the numbers by mistakes; what is nan or missing is said as it is."""
         trial = next((t for t in wrong if has(t, NAN)), None)
         if trial is not None and self.explain_nan(trial):
             return
-        self.explain(wrong, failed)
+        self.explain(wrong)
         if not self.report.causes and has(wrong[0], MISSING):
             self.missing(wrong[0])
 
@@ -82,7 +82,7 @@ class Diagnosis:
         fix = f"give {', '.join(names)} too"
         self.report.causes.append(Cause(", ".join(names), "missing", text, fix=fix))
 
-    def explain(self, wrong: list[Trial], failed: list[Trial]) -> None:
+    def explain(self, wrong: list[Trial]) -> None:
         """On the experiment where that works best."""
         best: tuple[Any, Trial, Explanation] | None = None
         for trial in wrong[:3]:
@@ -166,7 +166,7 @@ class Diagnosis:
                 report.rows.append(verdict)
             if mark.causes:
                 wrong = True
-                cause = self.cause(mark, name, trial, twin, theirs)
+                cause = self.cause(mark, name, trial)
                 if mark.name in swapped:
                     layer, taken = swapped[mark.name]
                     cause.kind, cause.alternatives = "cache of another layer", []
@@ -296,9 +296,7 @@ class Diagnosis:
                     )
         return Verdict(name, FOLLOWS, error)
 
-    def cause(
-        self, mark: Mark, name: str, trial: Trial, twin: Twin, theirs: Mapping[str, str]
-    ) -> Cause:
+    def cause(self, mark: Mark, name: str, trial: Trial) -> Cause:
         first, *rest = mark.causes
         where = self.place(mark, trial)
         shown = mark.name

@@ -25,7 +25,6 @@ from nn.doctor.subject import ObjectSubject, Subject, batch_of
 from nn.doctor.trial import DIRECTION, Trial, all_used, factor_between, gap_scaled, shifted, size_of
 from nn.doctor.twin import Factor
 
-ENOUGH = 1e-6  # a larger relative error is wrong
 HOPELESS = (
     TooLong,
     SystemExit,
@@ -227,7 +226,7 @@ class Examination:
                 report.checked.append(own.experiment.title)
         failed = [t for t in wrong if t.failure]
         if usable:
-            self.diagnosis.diagnose(usable, failed)
+            self.diagnosis.diagnose(usable)
         else:
             from nn.doctor.failures import explain_failure
 
@@ -341,7 +340,9 @@ class Examination:
         first = trials[0]
         run = first.runs[0]
         for name in dict.fromkeys(n for t in trials for r in t.runs for n in r.changed):
-            self.report.notes.append(self.changed_note(name))
+            self.report.notes.append(
+                f"{name} is changed in place by your code; the caller's array changes too"
+            )
         if run.again is not None and run.failure is None:
             again = run.again.gradients
             off = [
@@ -399,10 +400,6 @@ class Examination:
             )
             cause.source = linecache.getline(cause.file, cause.line).strip()
         self.report.causes.append(cause)
-
-    def changed_note(self, name: str) -> str:
-        where = ""
-        return f"{name} is changed in place by your code{where}; the caller's array changes too"
 
     # --- causes
 

@@ -33,7 +33,6 @@ class Experiment:
     title: str
     probes: tuple[Probe, Probe]
     depth: int
-    equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def random_like(value: Any, rng: Any) -> Any:
     return rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else 0.4)
 
 
-def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int, examples: int) -> Any:
+def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int) -> Any:
     """New targets of the kind that ``Y`` is: labels, one-hot, 0 and 1, or numbers."""
     Y = np.asarray(Y)
     values = np.unique(Y) if Y.size <= 100000 else np.unique(Y.ravel()[:100000])
@@ -179,7 +178,7 @@ def build(layout: Layout, dims: list[int], m: int, seed: int, names: list[Weight
             else n
             for axis, n in enumerate(np.shape(Y))
         )
-        Y = labels_like(Y, rng, shape, dims[-1], m)
+        Y = labels_like(Y, rng, shape, dims[-1])
     return Probe(params, X, Y, m)
 
 
@@ -238,7 +237,7 @@ def same_shapes(
         x = rng.normal(size=np.shape(X))
         if np.asarray(X).dtype.kind in "iu":  # numbers of words
             x = every_class(rng, int(np.max(X)) + 1, np.shape(X))
-        y = None if Y is None else labels_like(Y, rng, np.shape(Y), classes, m)
+        y = None if Y is None else labels_like(Y, rng, np.shape(Y), classes)
         probes.append(Probe(new, x, y, m))
     return Experiment("your own sizes", (probes[0], probes[1]), depth_of(params))
 
@@ -263,4 +262,4 @@ def experiment(
     ]
     sizes = " and ".join(dict.fromkeys("-".join(map(str, dims)) for dims in all_dims))
     batch = " and ".join(str(b) for b in m)
-    return Experiment(f"L = {depth}: {sizes}, m = {batch}", (probes[0], probes[1]), depth, equal)
+    return Experiment(f"L = {depth}: {sizes}, m = {batch}", (probes[0], probes[1]), depth)

@@ -614,7 +614,7 @@ def check_layers(
     if loss_layer is not None and T is not None:
         T = np.asarray(T)
         n = inputs[-1].shape[-1]
-        target = labels_like(T, rng, T.shape, n, len(inputs[-1]))
+        target = labels_like(T, rng, T.shape, n)
         part = examine_local(Local(loss_layer, inputs[-1], None, target), loss_layer.title)
         report.parts.append(part)
         last = copy.deepcopy(loss_layer)

@@ -8,7 +8,7 @@ even wrong, is then taken over for the next layer. So each quantity is judged on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,7 @@ class Explanation:
 
     marks: list[Mark]
     cost: float
-    inner: Factor
-    outer: Factor
-    common: Factor
-    alternatives: list[list[Mark]] = field(default_factory=list)
+    common: Factor  # of all gradients
 
 
 def close(a: Any, b: Any, tolerance: float = FITS) -> bool:
@@ -615,9 +612,5 @@ def explain(
         peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance, partly)
         states = peel.run(limit)
         if states and (best is None or states[0].cost + price < best.cost):
-            first = states[0]
-            ties = [list(s.marks) for s in states[1:] if s.cost <= first.cost + 1e-9]
-            best = Explanation(
-                list(first.marks), first.cost + price, inner, outer, peel.room.common, ties
-            )
+            best = Explanation(list(states[0].marks), states[0].cost + price, peel.room.common)
     return best

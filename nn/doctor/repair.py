@@ -261,7 +261,7 @@ def go_on(
             if len(runs) < 2:
                 continue
             stopped = any(r.failure for r in runs)
-            mended, found = explained(diagnosis, trial, runs, stopped)
+            mended, found = explained(trial, runs, stopped)
             lines_now = {e.line for e in (*done, edit)}
             if found is None or wrong_lines(diagnosis, mended, found) & lines_now:
                 continue
@@ -281,7 +281,7 @@ def go_on(
     return False
 
 
-def explained(diagnosis: Any, trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
+def explained(trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
     """The trial with these runs, and the explanation of all its gradients, if there is one."""
     twin = trial.twin_of()
     mended = replace(trial, runs=runs, verdicts=None)

@@ -130,7 +130,7 @@ class Subject:
             result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
             if result is None and not self.keeps_state:
                 raise CannotExamine(f"{label(self.forward)} returned None: is its return missing?")
-            take_result(result, self.forward, roles, pool, values)
+            take_result(result, self.forward, roles, pool)
             self.complete(roles)
             self.last_output = output = roles.get("output")
             Y = roles.get("Y")
@@ -171,7 +171,7 @@ class Subject:
         pool = self.pool(probe.params, roles)
         assert self.forward is not None and self.cost is not None
         result = call_with(self.forward, bind(self.forward, pool, roles, self.extra, "X"))
-        take_result(result, self.forward, roles, pool, probe.params)
+        take_result(result, self.forward, roles, pool)
         for name in [name for name, value in pool.items() if value is roles.get("output")]:
             pool[name] = output
         roles["output"] = output
@@ -617,7 +617,6 @@ def take_result(
     function: Callable[..., Any],
     roles: dict[str, Any],
     pool: dict[str, Any],
-    values: Mapping[str, Any],
 ) -> None:
     """Sort what forward returned: the output, the cache, and everything by its name."""
     names = result_names(function)

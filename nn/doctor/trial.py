@@ -85,7 +85,7 @@ class Trial:
                 v.verdict, v.note = CONVENTION, f"times {self.common}{more}"
 
     def verdict(self, name: str, given: Pair, right: Pair) -> Verdict:
-        tolerance = tolerance_of(self, given)
+        tolerance = tolerance_of(self)
         if not all(np.all(np.isfinite(g)) for g in given if g.dtype.kind == "f"):
             return Verdict(name, NAN)
         note = ""
@@ -132,9 +132,7 @@ class Trial:
         seen = [[*t.values, *(ev.value for ev in r.seen)] for t, r in zip(self.truths, self.runs)]
         outputs = [None if r.output is None else r.output for r in self.runs]
         losses = [t.loss for t in self.truths]
-        for n, twin in enumerate(
-            twins.recognise([p.params for p in e.probes], e.probes, seen, losses, outputs)
-        ):
+        for n, twin in enumerate(twins.recognise(e.probes, seen, losses, outputs)):
             if n > 40:
                 break
             tolerance = 1e-3 if twin.eps else max(1e-8, self.truths[0].tolerance * 20)
@@ -274,7 +272,7 @@ def is_float32(trial: Trial) -> bool:
     )
 
 
-def tolerance_of(trial: Trial, given: Any = None) -> float:
+def tolerance_of(trial: Trial) -> float:
     if is_float32(trial):
         return 3e-4
     return max(1e-7, trial.truths[0].tolerance * 10)

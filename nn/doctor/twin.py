@@ -7,8 +7,8 @@ of the learner's own forward and cost; its derived formulas are then those of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,6 @@ class Twin:
     eps: float = 0.0
     decay: float = 0.0  # lambda of (lambda / 2) sum W**2, times 1/m if decay_mean
     decay_mean: bool = False
-    notes: list[str] = field(default_factory=list)
 
     @property
     def depth(self) -> int:
@@ -240,7 +239,6 @@ class Seen:
 
 
 def recognise(
-    params: Sequence[Mapping[str, Any]],
     probes: Sequence[Probe],
     seen: Sequence[Sequence[Any]],
     losses: Sequence[float] | None,
