@@ -7,32 +7,32 @@ that gives his gradients, the part of the gradient that flows along that arrow i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.doctor.peel import close
-from nn.doctor.report import CONVENTION, OK, Cause
+from nn.doctor.report import Cause
 from nn.doctor.sandbox import attempt
 from tinygrad_edu import Tensor, gradients
 from tinygrad_edu.backward import fit
 from tinygrad_edu.formulas import history
 from tinygrad_edu.recording import record
 
+if TYPE_CHECKING:
+    from nn.doctor.diagnosis import Diagnosis
+    from nn.doctor.trial import Trial
+
 MOST = 150  # arrows of a graph that are tried
 
 
-def missing_branch(diagnosis: Any, trial: Any) -> bool:
+def missing_branch(diagnosis: Diagnosis, trial: Trial) -> bool:
     """Name the arrow without which the true gradients are the learner's; whether there is one."""
     graphs = [graph_of(diagnosis.subject, p) for p in trial.experiment.probes]
     if any(g is None for g in graphs):
         return False
     (first, params), (second, params2) = graphs  # type: ignore[misc]
-    wrong = [
-        k
-        for k, v in (trial.verdicts or {}).items()
-        if v.verdict not in (OK, CONVENTION) and k[1:] in params
-    ]
+    wrong = [k for k in trial.wrong if k[1:] in params]
     given = [r.gradients for r in trial.runs]
     if not wrong or any(g.get(k) is None for g in given for k in wrong):
         return False

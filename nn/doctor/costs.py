@@ -82,7 +82,7 @@ def cost_of_output(trial: Trial, known: int) -> None:
 def agreement(trial: Trial) -> tuple[int, Factor]:
     """How many gradients are the true ones, times one factor, and which."""
     trial.compare()
-    good = sum(v.verdict in (OK, CONVENTION) for v in (trial.verdicts or {}).values())
+    good = len(trial.verdicts) - len(trial.wrong)
     counts = {f: n for f, n in trial.common_factors().items() if n > good}
     by = max(counts, key=lambda f: counts[f], default=Factor())
     return counts.get(by, good), by
@@ -91,15 +91,13 @@ def agreement(trial: Trial) -> tuple[int, Factor]:
 def fits(trial: Trial) -> bool:
     """Whether the gradient of a matrix is that of the cost which the doctor has inferred."""
     params = trial.subject.params
-    good = [k[1:] for k, v in (trial.verdicts or {}).items() if v.verdict in (OK, CONVENTION)]
+    good = [k[1:] for k in trial.verdicts if k not in trial.wrong]
     shapes = [params[k].shape for k in good if k in params]
     return any(len(shape) == 2 and 1 not in shape for shape in shapes)
 
 
 def decay_only(trial: Trial) -> bool:
     """Whether every wrong gradient is off by one number times its parameter, or entries of it."""
-    if trial.verdicts is None:
-        return False
     numbers = []
     for name, v in trial.verdicts.items():
         for run, truth, probe in zip(trial.runs, trial.truths, trial.experiment.probes):

@@ -65,7 +65,7 @@ class Diagnosis:
             return False
         for e in trial.runs[0].events:
             if e.value.dtype.kind == "f" and not np.all(np.isfinite(e.value)):
-                self.report.rows = list((trial.verdicts or {}).values())
+                self.report.rows = list(trial.verdicts.values())
                 what = "nan" if np.isnan(e.value).any() else "infinite"
                 says = f"{e.name} is the first to be {what}: all that forward gave is finite"
                 cause = Cause(e.name, "nan", says)
@@ -76,7 +76,7 @@ class Diagnosis:
         return False
 
     def missing(self, trial: Trial) -> None:
-        names = [k for k, v in (trial.verdicts or {}).items() if v.verdict == MISSING]
+        names = [k for k, v in trial.verdicts.items() if v.verdict == MISSING]
         given = ", ".join(k for k in trial.runs[0].gradients) or "nothing"
         text = f"backward gives no {' and no '.join(names)}; it gives {given}"
         fix = f"give {', '.join(names)} too"
@@ -104,7 +104,7 @@ class Diagnosis:
 
             trial = best[1] if best else wrong[0]
             if wrong_keys(self.report, trial) or cache_too_short(self.report, trial):
-                self.report.rows = list((trial.verdicts or {}).values())
+                self.report.rows = list(trial.verdicts.values())
                 return
             if best is None and self.simple_ones(trial):
                 return
@@ -124,11 +124,9 @@ class Diagnosis:
             self.marks = found.marks
             places = [self.place(m, trial) for m in found.marks if m.unexplained or m.causes]
         else:
-            wrong = [
-                k for k, v in (trial.verdicts or {}).items() if v.verdict not in (OK, CONVENTION)
-            ]
-            values = trial.runs[0].gradients
-            places = [place_of(values[k], events, k) for k in wrong if values.get(k) is not None]
+            given = trial.runs[0].gradients
+            wrong = [k for k in trial.wrong if given.get(k) is not None]
+            places = [place_of(given[k], events, k) for k in wrong]
         kept = [p for p in places if p is not None]
         return [x for p in kept for x in ((p.function, p.line), *p.callers)]
 
@@ -358,9 +356,7 @@ class Diagnosis:
     def simple_ones(self, trial: Trial) -> bool:
         """Whether every wrong gradient has a simple relation to the true one; then it is said."""
         found = []
-        for name, v in (trial.verdicts or {}).items():
-            if v.verdict in (OK, CONVENTION):
-                continue
+        for name in trial.wrong:
             values = [r.gradients.get(name) for r in trial.runs]
             rights = [t.gradients[name] for t in trial.truths]
             cause = self.subject.known_mistake(name, values, rights, trial) or simple_cause(
@@ -369,13 +365,12 @@ class Diagnosis:
             if cause is None or cause.kind in ("missing", "swapped"):  # it may be mended
                 return False
             found.append(self.placed(cause, name, trial))
-        self.report.rows = list((trial.verdicts or {}).values())
+        self.report.rows = list(trial.verdicts.values())
         self.report.causes += found
         return bool(found)
 
     def plain_rows(self, trial: Trial) -> None:
         """Without formulas: verdicts, and what the gradients have in common with the right ones."""
-        assert trial.verdicts is not None
         self.report.rows = list(trial.verdicts.values())
         for row in self.report.rows:
             if row.verdict in (OK, CONVENTION):

@@ -208,7 +208,7 @@ class Examination:
         self.state(trials)
         wrong = [t for t in trials if not t.right]
         if not wrong:
-            report.rows = list((first.verdicts or {}).values())
+            report.rows = list(first.verdicts.values())
             self.describe_conventions(first)
             return
         if not all(self.confirmed(t) for t in wrong[:1]):
@@ -217,11 +217,11 @@ class Examination:
                 "may be random, not continuous, or of low precision), so nothing is called wrong."
             )
             return
-        usable = [t for t in wrong if t.verdicts is not None]
+        usable = [t for t in wrong if t.failure is None]
         if not usable and self.layout is not None and size_of(first) < ex.LARGEST:
             e = ex.experiment(self.layout, first.experiment.depth, False, self.batches, own=True)
             own = e and self.attempt(e)
-            if own and own.verdicts is not None and not own.right:
+            if own and own.failure is None and own.wrong:
                 usable = [own]
                 report.checked.append(own.experiment.title)
         failed = [t for t in wrong if t.failure]

@@ -6,7 +6,7 @@ import ast
 import linecache
 import re
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,16 @@ from nn.doctor.repair import Repair, cause_of, go_on, lines_of, sources_of
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
 from nn.doctor.sandbox import Failure, TooLong
 from nn.doctor.simple import cache_too_short
+from nn.doctor.trial import Trial
+
+if TYPE_CHECKING:
+    from nn.doctor.diagnosis import Diagnosis
 
 
-def explain_failure(diagnosis: Any, trial: Any) -> None:
+def explain_failure(diagnosis: Diagnosis, trial: Trial) -> None:
     """Backward raised an exception: where, with which shapes, and the change that mends it."""
     failure, report = trial.failure, diagnosis.report
+    assert failure is not None
     names = [n for n, g in trial.truths[0].gradients.items() if np.any(g)]
     done = trial.runs[0].gradients
     report.rows = [Verdict(n, MISSING) for n in names if n not in done]

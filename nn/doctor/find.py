@@ -648,7 +648,7 @@ class Finder:
             if trials[0].failure is not None:
                 stopped = stopped or (examination, trials)
                 continue
-            verdicts = [v.verdict for t in trials for v in (t.verdicts or {}).values()]
+            verdicts = [v.verdict for t in trials for v in t.verdicts.values()]
             wrong = sum(v not in GOOD for v in verdicts) / max(len(verdicts), 1)
             probe, output = trials[0].experiment.probes[0], trials[0].runs[0].output
             outputs = np.size(output) // probe.m

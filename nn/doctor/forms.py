@@ -682,7 +682,7 @@ def examine_local(subject: Local, title: str) -> Report:
         mean = LocalMean(subject.layer, subject.inputs, subject.dout)
         mean.examples = examples
         trial = Examination(mean, title).attempt(local_probes(mean))
-        rows = list((trial.verdicts or {}).values()) if trial is not None else []
+        rows = list(trial.verdicts.values()) if trial is not None else []
         if rows and count_right(rows) > count_right(report.rows):
             found = examine_probes(mean, title)
             found.conventions.append(

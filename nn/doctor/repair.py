@@ -18,14 +18,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from nn.doctor.naming import plain, tree_of
-from nn.doctor.report import CONVENTION, MISSING, OK, WRONG, Cause, Verdict
+from nn.doctor.peel import Explanation
+from nn.doctor.report import MISSING, WRONG, Cause, Verdict
 from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
+from nn.doctor.trial import Trial
+
+if TYPE_CHECKING:
+    from nn.doctor.diagnosis import Diagnosis
 
 RUNS = 800  # of the changed code, and no longer than
 MORE = 400
@@ -49,7 +54,7 @@ class Edit(NamedTuple):
     after: str
 
 
-def mend(diagnosis: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) -> bool:
+def mend(diagnosis: Diagnosis, trial: Trial, lines: Sequence[tuple[str, int]] = ()) -> bool:
     """Find the changes of the learner's code that make his gradients right; write them as causes.
 
     ``lines``, (function, line), are tried first.
@@ -58,13 +63,11 @@ def mend(diagnosis: Any, trial: Any, lines: Sequence[tuple[str, int]] = ()) -> b
     if not found or left:
         return False
     report = diagnosis.report
-    report.rows = list(trial.verdicts.values()) if trial.verdicts else report.rows
-    verdicts = trial.verdicts or {}
-    wrong = [n for n, v in verdicts.items() if v.verdict not in (OK, CONVENTION)]
+    report.rows = list(trial.verdicts.values()) or report.rows
     which = "this one change" if len(found) == 1 else "these changes"
     proof = f"your code with {which} gives the right gradients in two independent experiments"
     for edits in found:
-        cause = cause_of(edits[0], ", ".join(wrong[-1:]) or "gradients", proof)
+        cause = cause_of(edits[0], ", ".join(trial.wrong[-1:]) or "gradients", proof)
         cause.alternatives = [cause_of(e, cause.quantity, "") for e in edits[1:3]]
         report.causes.append(cause)
     return True
@@ -87,7 +90,7 @@ def cause_of(edit: Edit, quantity: str, proof: str) -> Cause:
 class Repair:
     """The search for the changes, on one trial."""
 
-    def __init__(self, diagnosis: Any, trial: Any, lines: Sequence[tuple[str, int]]):
+    def __init__(self, diagnosis: Diagnosis, trial: Trial, lines: Sequence[tuple[str, int]]):
         self.subject, self.trial = diagnosis.subject, trial
         self.end, self.left = time.process_time() + SECONDS, RUNS
         self.first = set(lines)
@@ -240,18 +243,19 @@ class Repair:
 
 
 def go_on(
-    diagnosis: Any, trial: Any, repair: Repair | None = None, done: tuple[Edit, ...] = ()
+    diagnosis: Diagnosis, trial: Trial, repair: Repair | None = None, done: tuple[Edit, ...] = ()
 ) -> bool:
     """Backward stopped: the change of that line after which it runs and everything is explained.
 
     Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes so far.
     """
+    assert trial.failure is not None
     lines = lines_of(trial.failure)
     repair = repair or Repair(diagnosis, trial, lines)
     later: list[tuple[Edit, list[Run]]] = []
     for near in (lines, sources_of(trial.failure)):  # what stands in a line, then what it uses
         repair.first, repair.left = set(near), RUNS // 2
-        best: list[tuple[float, Edit, Any, Any]] = []
+        best: list[tuple[float, Edit, Trial, Explanation]] = []
         for edit in repair.edits():
             if repair.is_over() or (edit.code.co_name, edit.line) not in repair.first:
                 break
@@ -281,10 +285,10 @@ def go_on(
     return False
 
 
-def explained(trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
+def explained(trial: Trial, runs: list[Run], stopped: bool) -> tuple[Trial, Explanation | None]:
     """The trial with these runs, and the explanation of all its gradients, if there is one."""
     twin = trial.twin_of()
-    mended = replace(trial, runs=runs, verdicts=None)
+    mended = replace(trial, runs=runs, verdicts={})
     if stopped:
         return mended, mended.explanation_on_the_way()
     mended.compare()
@@ -294,13 +298,17 @@ def explained(trial: Any, runs: list[Run], stopped: bool) -> tuple[Any, Any]:
     return mended, None if found is None or any(m.unexplained for m in found.marks) else found
 
 
-def wrong_lines(diagnosis: Any, trial: Any, found: Any) -> set[int]:
+def wrong_lines(diagnosis: Diagnosis, trial: Trial, found: Explanation) -> set[int]:
     diagnosis.marks = found.marks
     places = [diagnosis.place(m, trial) for m in found.marks if m.causes]
     return {p.line for p in places if p is not None}
 
 
-def write_change(diagnosis: Any, best: list[Any], done: tuple[Edit, ...]) -> None:
+def write_change(
+    diagnosis: Diagnosis,
+    best: list[tuple[float, Edit, Trial, Explanation]],
+    done: tuple[Edit, ...],
+) -> None:
     """The changes as causes, and the mistakes that are left."""
     _, edit, mended, found = best[0]
     rest = (
@@ -350,7 +358,7 @@ def sources_of(failure: Failure) -> list[tuple[str, int]]:
     return found
 
 
-def right_names(run: Run, trial: Any, which: int) -> set[str]:
+def right_names(run: Run, trial: Trial, which: int) -> set[str]:
     """The gradients that are right; with one common factor all of them."""
     truth = trial.truths[which].gradients
     tolerance = max(1e-7, trial.truths[which].tolerance * 10)

@@ -10,7 +10,7 @@ import numpy as np
 from nn.doctor.naming import label
 from nn.doctor.peel import close, multiple
 from nn.doctor.places import place_of, put_place
-from nn.doctor.report import CONVENTION, OK, Cause, Report
+from nn.doctor.report import Cause, Report
 from nn.doctor.subject import Run, Subject
 from nn.doctor.trial import Trial, factor_between, is_float32, relative, tolerance_of
 from nn.doctor.twin import Factor
@@ -99,9 +99,9 @@ def simple_cause(
 def wrong_keys(report: Report, trial: Trial) -> bool:
     """Right gradients under the names of others."""
     found = []
-    for name, v in (trial.verdicts or {}).items():
+    for name in trial.wrong:
         right = trial.truths[0].gradients[name]
-        if v.verdict in (OK, CONVENTION) or np.size(right) < 2:
+        if np.size(right) < 2:
             continue
         for key, value in trial.runs[0].raw.items():
             other = trial.runs[1].raw.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Trial:
     runs: list[Run]
     truths: list[Truth]
     common: Factor | None = None  # of all gradients
-    verdicts: dict[str, Verdict] | None = None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)  # none where the code fails
     twin: Twin | None = None  # the recognised network, if its gradients are those of the cost
     inferred: bool = False  # the cost was not given: it is the twin's, or ``usual``
     usual: str = ""
@@ -38,9 +38,12 @@ class Trial:
 
     @property
     def right(self) -> bool:
-        return self.verdicts is not None and all(
-            v.verdict in (OK, CONVENTION) for v in self.verdicts.values()
-        )
+        return self.failure is None and not self.wrong
+
+    @property
+    def wrong(self) -> list[str]:
+        """The gradients that are not right."""
+        return [k for k, v in self.verdicts.items() if v.verdict not in (OK, CONVENTION)]
 
     @property
     def failure(self) -> Failure | None:
@@ -64,9 +67,7 @@ class Trial:
             verdicts[name] = self.verdict(name, given, right)
             pairs[name] = (given, right)
         self.verdicts = verdicts
-        if all(v.verdict in (OK, CONVENTION) for v in verdicts.values()):
-            return
-        if any(v.verdict in (MISSING, SHAPE, NAN) for v in verdicts.values()):
+        if not self.wrong or any(v.verdict in (MISSING, SHAPE, NAN) for v in verdicts.values()):
             return
         self.common = common_factor(list(pairs.values()), self, tolerance_of(self) * 10)
         more = ""
@@ -250,7 +251,7 @@ def same_direction(pairs: Sequence[tuple[Pair, Pair]]) -> bool:
 
 
 def has(trial: Trial, verdict: str) -> bool:
-    return any(v.verdict == verdict for v in (trial.verdicts or {}).values())
+    return any(v.verdict == verdict for v in trial.verdicts.values())
 
 
 def size_of(trial: Trial) -> int:
