@@ -111,6 +111,8 @@ def advice(failure: Failure) -> str:
         return "check the key" + (f"; the dictionary has {keys}" if keys else "")
     if isinstance(error, ValueError) and ("matmul" in str(error) or "shapes" in str(error)):
         return "compare the shapes with the formula: a transpose is missing, or the wrong array is used"
+    if isinstance(error, IndexError) and "boolean" in str(error):
+        return "compare the shapes: the mask is that of another layer than the array"
     if isinstance(error, IndexError):
         return "count the layers and the caches: one index is beyond the end"
     if isinstance(error, NameError):

@@ -267,7 +267,8 @@ def go_on(
             stopped = any(r.failure for r in runs)
             mended, found = explained(trial, runs, stopped)
             lines_now = {e.line for e in (*done, edit)}
-            if found is None or wrong_lines(diagnosis, mended, found) & lines_now:
+            far = edit.kind in RARE  # then what is computed by way of the line has to be right too
+            if found is None or wrong_lines(diagnosis, mended, found, far) & lines_now:
                 continue
             if stopped:
                 later.append((edit, runs))
@@ -298,10 +299,14 @@ def explained(trial: Trial, runs: list[Run], stopped: bool) -> tuple[Trial, Expl
     return mended, None if found is None or any(m.unexplained for m in found.marks) else found
 
 
-def wrong_lines(diagnosis: Diagnosis, trial: Trial, found: Explanation) -> set[int]:
+def wrong_lines(
+    diagnosis: Diagnosis, trial: Trial, found: Explanation, callers: bool = False
+) -> set[int]:
+    """The lines with other mistakes, also those that call them."""
     diagnosis.marks = found.marks
-    places = [diagnosis.place(m, trial) for m in found.marks if m.causes]
-    return {p.line for p in places if p is not None}
+    places = [p for m in found.marks if m.causes and (p := diagnosis.place(m, trial)) is not None]
+    calling = {line for p in places for _, line in p.callers} if callers else set()
+    return {p.line for p in places} | calling
 
 
 def write_change(
@@ -457,7 +462,22 @@ def about_function(tree: ast.FunctionDef, attributes: list[str], helpers: list[s
         n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     ]
     names = list(dict.fromkeys([*arguments, *assigned]))
-    return About(names, assigned, attributes, helpers, known, sizes)
+    return About(names, assigned, attributes, helpers, known, sizes, list(stored(tree)))
+
+
+def stored(tree: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """The entries that a function stores, and their neighbours, by the words of their keys:
+    ("dA", "grads['dA' + str(l + 1)]") where grads["dA" + str(l)] is stored."""
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)):
+            continue
+        words = [n.value for n in ast.walk(node.slice) if isinstance(n, ast.Constant)]
+        word = next((w for w in words if isinstance(w, str) and w), None)
+        numbers = {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)} - {"str"}
+        text = ast.unparse(node)
+        for name in sorted(numbers) if word else ():
+            for new in (name, f"{name} + 1", f"{name} - 1"):
+                yield str(word), re.sub(rf"\b{name}\b", new, text)
 
 
 def head(statement: ast.stmt) -> str:
@@ -471,6 +491,7 @@ class About(NamedTuple):
     helpers: list[str]
     strings: list[str]
     sizes: set[str]
+    stored: list[tuple[str, str]]
 
 
 def nodes_with_paths(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
@@ -686,6 +707,9 @@ def node_edits(node: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
                 yield "another name", ast.Name(name, ast.Load())
         for attribute in about.attributes:
             yield "another name", source(f"self.{attribute}")
+        for word, entry in about.stored:
+            if node.id.lower().startswith(word.lower()):
+                yield "another name", source(entry)
         for helper in about.helpers:
             if helper != node.id and node.id in about.helpers:
                 yield "another function", ast.Name(helper, ast.Load())

@@ -139,3 +139,19 @@ def test_a_loop_over_twice_the_layers_in_the_forward_pass(tmp_path):
     report = doctor.check_file(path)
     said = f"in line {line} counts the W and the b of each layer: write len(...) // 2"
     assert any(said in text for text in [report.problem, *report.not_checked]), str(report)
+
+
+def test_the_gradient_of_the_output_for_that_of_every_layer():
+    """Backward stops far below, in the activation; the line to mend is the one that calls."""
+    source, line = p.changed(
+        p.COURSE, 'grads["dA" + str(l + 1)], current_cache', "dAL, current_cache"
+    )
+    room, _ = p.load(source)
+    params, X, Y = p.columns((5, 4, 3, 1))
+    names = ("L_model_forward", "compute_cost", "L_model_backward")
+    report = doctor.check(*(room[n] for n in names), params, X, Y)
+    [cause] = report.causes
+    assert (cause.line, report.status) == (line, 1)
+    assert "linear_activation_backward(dA, current_cache" in cause.fix
+    assert "grads['dA' + str(l + 1)], current_cache" in cause.alternatives[0].says
+    assert "gives the right gradients" in cause.proof
