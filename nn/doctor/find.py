@@ -902,8 +902,12 @@ class Finder:
             subjects = self.object_subjects(made, forward, backward or str(step))
             report = self.best(name, subjects)
             if report.ok and (deeper := list(self.deeper(kind, made))):
+                batches = self.batches
+                if any(n.startswith("examined with one example") for n in report.notes):
+                    self.batches = [b for b in batches if b[0] == 1]
                 subjects = self.object_subjects(deeper, forward, backward or str(step))
                 other = self.best(name, subjects)
+                self.batches = batches
                 if other.status == 1:
                     right = "it is right with fewer layers, so a test with those does not see the mistake"
                     report, other.notes = other, [*other.notes, right]
