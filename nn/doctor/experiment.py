@@ -218,6 +218,8 @@ def dims_for(depth: int, n_last: int, which: int, equal: bool) -> list[int]:
     if equal:  # all of them, where there is more than one output: then no shape is ever wrong
         return [n_last if n_last > 1 else (4, 3)[which]] * depth + [n_last]
     widths = ([4, 6, 3, 8, 4, 2], [3, 8, 4, 6, 2, 4])[which]  # none is a size of the batch
+    if widths[0] == n_last:
+        widths[0] = 9  # as many features as outputs of one example look like so many examples
     return [widths[i % 6] for i in range(depth)] + [n_last]
 
 

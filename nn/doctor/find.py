@@ -89,8 +89,8 @@ ACTIVATION = re.compile(
     r"sigm|tanh|relu|softmax|softplus|activ|linear|elu|swish|gelu|identity", re.I
 )
 WEIGHTS = re.compile(r"^(w|b|theta|beta|weights?|bias(es)?)_?\d*$", re.I)
-PATIENCE = 6.0  # seconds for finding data that the code runs on
-MORE = 1.0  # seconds for finding data that it is right on
+PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
+MORE = 1.0  # seconds of processor time for finding data that it is right on
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
 EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
@@ -610,9 +610,9 @@ class Finder:
         runs: list[tuple[float, Examination, list[Trial]]] = []
         stopped: tuple[Examination, list[Trial]] | None = None
         fitted: int | None = None  # the number of outputs where the labels fit the output
-        end = time.monotonic() + PATIENCE
+        end = time.process_time() + PATIENCE
         for subject in subjects:
-            if time.monotonic() > end:
+            if time.process_time() > end:
                 break
             if (
                 runs
@@ -657,7 +657,7 @@ class Finder:
             runs.append((wrong, examination, trials))
             if all(t.right for t in trials):
                 break
-            end = min(end, time.monotonic() + MORE)
+            end = min(end, time.process_time() + MORE)
             if np.shape(output) == np.shape(probe.Y):
                 fitted = outputs
         if not runs and stopped is None:

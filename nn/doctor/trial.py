@@ -78,7 +78,7 @@ class Trial:
                 for k, pair in pairs.items()
             ):
                 self.common, more = near, ", without the epsilon of the cost"
-        if self.common is None and same_direction(list(pairs.values())):
+        if self.common is None and same_direction(list(pairs.values()), self.experiment):
             for v in verdicts.values():
                 v.verdict, v.note = CONVENTION, DIRECTION
         if self.common is not None:
@@ -235,9 +235,10 @@ class Trial:
         return None if found is None or any(m.unexplained for m in found.marks) else found
 
 
-def same_direction(pairs: Sequence[tuple[Pair, Pair]]) -> bool:
+def same_direction(pairs: Sequence[tuple[Pair, Pair]], e: Experiment) -> bool:
     """Whether the gradients of several parameters are the true ones times a number above 0 that is
-    not the same in both experiments."""
+    not the same in both experiments, and no ratio of sizes: m for the number of features is wrong."""
+    numbers = []
     for which in (0, 1):
         given = [np.asarray(g[which], float) for g, _ in pairs]
         right = [np.asarray(r[which], float) for _, r in pairs]
@@ -247,7 +248,13 @@ def same_direction(pairs: Sequence[tuple[Pair, Pair]]) -> bool:
         c = float(g @ r) / float(r @ r) if np.any(r) else 0.0
         if c <= 0 or np.abs(g - c * r).max() > 1e-8 * np.abs(g).max():
             return False
-    return True
+        numbers.append(c)
+    sizes = [{1, p.m, *np.shape(p.X), *np.shape(p.Y)} for p in e.probes]
+    ratios = [{a / b for a in s for b in s} for s in sizes]
+    return not all(
+        any(np.isclose(c, k * x, rtol=1e-9) for x in r for k in (0.5, 1, 2))
+        for c, r in zip(numbers, ratios)
+    )
 
 
 def has(trial: Trial, verdict: str) -> bool:
