@@ -2,15 +2,11 @@
 
 from nn.doctor.block import watch
 from nn.doctor.find import check_file
-from nn.doctor.forms import (
-    check,
-    check_grads,
-    check_layers,
-    check_model,
-    check_pair,
-    check_step,
-    check_update,
-)
+from nn.doctor.gradients import check_grads
+from nn.doctor.layers import check_layers
+from nn.doctor.networks import check, check_model
+from nn.doctor.pairs import check_pair
+from nn.doctor.updates import check_step, check_update
 
 __all__ = [
     "check",

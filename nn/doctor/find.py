@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, pairwise, product
 from pathlib import Path
@@ -19,21 +18,8 @@ import numpy as np
 import tinygrad_edu as tg
 from nn.doctor import invent
 from nn.doctor.examine import Examination
-from nn.doctor.forms import (
-    BACKWARD,
-    COST,
-    FORWARD,
-    Layer,
-    Local,
-    check_layers,
-    check_pair,
-    check_step,
-    check_update,
-    examine_local,
-    first_method,
-    probabilities,
-)
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
+from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
 from nn.doctor.load import Room, load
 from nn.doctor.loops import Site, TrainingStep, place_of, sites, surroundings
 from nn.doctor.loops import stored as assigned
@@ -47,10 +33,37 @@ from nn.doctor.naming import (
     parameter_meant,
     rate_of,
     required,
-    result_names,
     role_of,
     source_tree,
-    walk_own,
+)
+from nn.doctor.pairs import check_pair
+from nn.doctor.reading import (
+    BACKWARD,
+    IS,
+    NOT,
+    SLOPE,
+    accumulators,
+    arguments,
+    called_in,
+    cost_method,
+    ends_of,
+    first_method,
+    forward_for,
+    gives_loss_too,
+    has_loop,
+    has_parameters,
+    has_weights,
+    is_activation,
+    is_layer,
+    is_unrolled,
+    method_of,
+    nearest,
+    one_by_one,
+    repeats,
+    runs_forward,
+    sizes_of_ends,
+    takes_results,
+    updated_by,
 )
 from nn.doctor.report import CONVENTION, GOOD, WRONG, Cause, Report
 from nn.doctor.sandbox import attempt, limited, place, quiet
@@ -63,32 +76,9 @@ from nn.doctor.subject import (
     parameters_in,
 )
 from nn.doctor.trial import Trial, all_used
+from nn.doctor.updates import check_step, check_update
 
 Function = Callable[..., Any]
-IS = {
-    "forward": re.compile(
-        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$",
-        re.I,
-    ),
-    "backward": re.compile(r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
-    "cost": re.compile(r"cost|loss|entropy|mse|error|objective|^J$", re.I),
-    "update": re.compile(r"update|apply_grad|sgd|gradient_descent_step|optimi[sz]e_step", re.I),
-    "step": re.compile(r"step|update|sgd|learn|optimi[sz]e|train|descent|fit", re.I),
-    "init": re.compile(r"init", re.I),
-}
-NOT = re.compile(
-    r"^(?!.*forward).*train|check|numer|to_vector|to_dict|plot|test|de?s?cent|load|print|verify",
-    re.I,
-)
-SLOPE = re.compile(
-    r"_?(prime|deriv(ative)?|backward|backwards|bwd|grad(ient)?|back|der|dash|delta)$"
-    r"|^(d|grad|gradient|deriv|derivative|der)_(of_)?",
-    re.I,
-)
-ACTIVATION = re.compile(
-    r"sigm|tanh|relu|softmax|softplus|activ|linear|elu|swish|gelu|identity", re.I
-)
-WEIGHTS = re.compile(r"^(w|b|theta|beta|weights?|bias(es)?)_?\d*$", re.I)
 PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
 MORE = 1.0  # seconds of processor time for finding data that it is right on
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
@@ -1132,248 +1122,3 @@ def stops_for(examination: Examination, trials: list[Trial]) -> str:
     failure = trials[0].failure
     assert failure is not None
     return f"backward stops where the shapes are {shapes(examination.subject)}: {failure.sentence}"
-
-
-def one_by_one(statements: list[ast.stmt]) -> bool:
-    """Whether a loop hands the examples on one by one: ``for x, y in zip(X, Y)``."""
-    for node in chain.from_iterable(map(ast.walk, statements)):
-        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
-            names = [ast.unparse(t) for t in node.target.elts]
-            roles = [role_of(n) for n in names]
-            if roles == ["X", "Y"] and not any("batch" in n.lower() for n in names):
-                return "batches" not in ast.unparse(node.iter).lower()
-    return False
-
-
-def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
-    """The widths that input and output may have, by the matrices."""
-    every = [v.shape for v in params.values() if v.ndim == 2]
-    matrices = [s for s in every if 1 not in s] or every
-    first = matrices[0] if matrices else ()
-    last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
-    n_xs = [*first, 4] if first and 4 not in first else [4, *first]
-    return list(dict.fromkeys(n_xs)), list(dict.fromkeys([*last, 3, 1]))
-
-
-def sizes_of_ends(params: Mapping[str, Any], n_x: int, n_y: int, columns: bool) -> tuple[int, int]:
-    """The numbers of inputs and outputs: those that are wanted, or those that the weights fix."""
-    weights = [v.shape for k, v in params.items() if v.ndim == 2 and not invent.is_bias(k)]
-    if not weights:
-        return n_x, n_y
-    first, last = weights[0], weights[-1]
-    return (
-        n_x if n_x in first else first[1 if columns else 0],
-        n_y if n_y in last else last[0 if columns else 1],
-    )
-
-
-def method_of(kind: type, names: Sequence[str], role: str) -> str | None:
-    """The method with one of these names, or one that is called alike."""
-    found = first_method(kind, names, own=True)
-    if found is not None:
-        return found
-    own = [n for n, f in vars(kind).items() if callable(f) and not n.startswith("__")]
-    own = [n for n in own if not is_activation(n) and not NOT.search(n)]
-    slopes = [n for n in own if IS["backward"].search(n) or re.search(r"prime|delta", n, re.I)]
-    alike = [n for n in own if IS[role].search(n) and n not in slopes]
-    return next(iter(slopes if role == "backward" else alike), None)
-
-
-def forward_for(kind: type, backward: str | None) -> str | None:
-    """The forward pass of a class: of several the one that returns what backward takes."""
-    usual = method_of(kind, FORWARD, "forward")
-    if backward is None or usual is None:
-        return usual
-    needed = set(required(getattr(kind, backward)))
-    own = [n for n, f in vars(kind).items() if isinstance(f, FunctionType)]
-    alike = [usual, *(n for n in own if IS["forward"].search(n) and not IS["backward"].search(n))]
-    return max(alike, key=lambda n: len(needed & set(result_names(getattr(kind, n)))))
-
-
-def updated_by(update: Function) -> dict[str, Any]:
-    """Parameters for an update: those that it takes beside their gradients, else W1, b1, W2, b2."""
-    names = required(update)
-    own = [p for p in names if any(g != p and parameter_meant(g, [p]) == p for g in names)]
-    if own and not own[0][-1].isdigit():
-        return {p: np.ones((3, 1) if invent.is_bias(p) else (3, 4)) for p in own}
-    shapes = {"W1": (3, 4), "b1": (3, 1), "W2": (1, 3), "b2": (1, 1)}
-    return {k: np.ones(shape) for k, shape in shapes.items()}
-
-
-def accumulators(function: Function, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Zeros for the arguments to which a function adds the gradients of the parameters."""
-    tree = source_tree(function)
-    added = {
-        n.target.id
-        for n in (ast.walk(tree) if tree is not None else ())
-        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-    }
-    names = [n for n in required(function) if n in added and role_of(n) is None]
-    if len(names) != len(params):
-        return {}
-    return {n: np.zeros_like(v) for n, v in zip(names, params.values())}
-
-
-def cost_method(kind: type) -> str | None:
-    """The method that gives the cost: of several the one that calls the others."""
-    first = method_of(kind, COST, "cost")
-    if first is None:
-        return None
-    trees = {n: source_tree(f) for n, f in vars(kind).items() if isinstance(f, FunctionType)}
-    callers = [
-        n
-        for n, tree in trees.items()
-        if tree is not None
-        and n != first
-        and (n in COST or IS["cost"].search(n))
-        and not NOT.search(n)
-        and any(isinstance(a, ast.Attribute) and a.attr == first for a in ast.walk(tree))
-    ]
-    return callers[0] if callers else first
-
-
-def has_loop(function: Function) -> bool:
-    tree = source_tree(function)
-    return tree is not None and any(isinstance(n, ast.For | ast.While) for n in walk_own(tree))
-
-
-def runs_forward(holder: Any, forward: str, X: Any) -> bool:
-    """Whether the object takes this input; a method that wants more than X is tried later."""
-    method = getattr(copy.deepcopy(holder), forward)
-    if len(required(method)) != 1:
-        return True
-    return attempt(lambda: method(np.array(X)), seconds=2)[1] is None
-
-
-def is_activation(name: str) -> bool:
-    return bool(ACTIVATION.search(name)) and not re.search(
-        r"linear_activation|linear_(for|back)|linear_?reg|model|affine|loss|cost", name
-    )
-
-
-def is_unrolled(function: Function, name: str) -> bool:
-    """Whether an argument is a vector that the function, or one that it calls, cuts into matrices."""
-    tree = source_tree(function)
-    if tree is None:
-        return False
-    for n in ast.walk(tree):
-        if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice):
-            if getattr(n.value, "id", "") == name:
-                return "reshape" in ast.unparse(tree)
-            continue
-        if not isinstance(n, ast.Call) or not isinstance(n.func, ast.Name):
-            continue
-        called = function.__globals__.get(n.func.id)
-        if isinstance(called, FunctionType) and called is not function:
-            names = list(inspect.signature(called).parameters)
-            handed = [p for p, a in zip(names, n.args) if getattr(a, "id", "") == name]
-            if any(is_unrolled(called, p) for p in handed):
-                return True
-    return False
-
-
-def has_weights(function: Function) -> bool:
-    """Whether a function takes its weights as arguments."""
-    names = inspect.signature(function).parameters
-    return any(role_of(n) == "params" or WEIGHTS.match(n) for n in names)
-
-
-def has_parameters(function: Function) -> bool:
-    """Whether a function takes weights, or what forward has kept of them."""
-    names = inspect.signature(function).parameters
-    return any(role_of(n) in ("params", "cache", "output") or WEIGHTS.match(n) for n in names)
-
-
-def takes_results(function: Function) -> bool:
-    """Whether a function takes what a forward pass has computed."""
-    return any(role_of(n) in ("output", "cache") for n in inspect.signature(function).parameters)
-
-
-def repeats(function: Function | None) -> bool:
-    """Whether a function trains: a loop over iterations or epochs."""
-    if function is None:
-        return False
-    tree = source_tree(function)
-    return tree is not None and any(
-        isinstance(n, ast.While)
-        or (
-            isinstance(n, ast.For)
-            and re.search(r"iter(s|ations?)?\b|epoch|steps", ast.unparse(n.iter))
-        )
-        for n in walk_own(tree)
-    )
-
-
-def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:
-    """Whether backward receives a gradient, not labels; a cost as a layer has no parameters.
-
-    A gradient that the class's own cost returns is that of a whole network.
-    """
-    cost = cost_method(kind)
-    given = result_names(getattr(kind, cost)) if cost is not None else []
-    if set(given) & set(required(getattr(kind, backward))):
-        return False
-    f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
-    b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
-    low = [p.lower() for p in b]
-    if any(role_of(p) == "Y" for p in f[1:]) and not parameters_in(made):
-        return True
-    if any(role_of(p) in ("Y", "X") for p in low):
-        return False
-    if not low:
-        return len(f) > 1 and not parameters_in(made)
-    return low[0].startswith(("d", "g", "out", "err", "up", "top", "loss_g"))
-
-
-def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the arguments of a function that trains."""
-    if function is None:
-        return {}
-    parameters = inspect.signature(function).parameters.values()
-    known = {p.name: p.default for p in parameters if p.default is not p.empty}
-    known |= next(invent.initial_calls(function, dims), {})
-    own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
-    unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
-    if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits
-        own[unknown[0]] = data.get("Y")
-        known.pop(unknown[0], None)
-    return known | {k: v for k, v in own.items() if v is not None}
-
-
-def called_in(function: Function, room: Mapping[str, Any]) -> set[str]:
-    """The names of the functions that are called, also by way of a table of functions."""
-    tree = source_tree(function)
-    found = set()
-    for n in ast.walk(tree) if tree is not None else ():
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name):
-            found.add(n.func.id)
-        elif isinstance(n, ast.Name) and isinstance(table := room.get(n.id), dict | list | tuple):
-            values = table.values() if isinstance(table, dict) else table
-            found |= {f.__name__ for f in values if isinstance(f, FunctionType)}
-    return found
-
-
-def gives_loss_too(function: Function) -> bool:
-    """Whether a function returns a loss and gradients together."""
-    tree = source_tree(function)
-    returned = names_returned(tree) if tree is not None else []
-    names = [n.lower() for n in returned if n]
-    loss = any(role_of(n) == "cost" or "loss" in n or "cost" in n for n in names)
-    loss = loss or (None in returned and bool(IS["cost"].search(function.__name__)))  # total / m
-    grads = any(
-        role_of(n) == "grads" or re.match(r"d_?[wbxz]|grad|d(theta|beta)", n) for n in names
-    )
-    return loss and grads and not repeats(function)
-
-
-def nearest(name: str, others: list[str]) -> list[str]:
-    """Those whose names share most with ``name`` first: the forward of a backward."""
-
-    def words(n: str) -> set[str]:
-        return {w for w in re.split(r"_|(?<=[a-z])(?=[A-Z])", n) if w}
-
-    def score(n: str) -> int:
-        mine, theirs = ({w.lower() for w in words(x)} for x in (name, n))
-        return 2 * len(theirs & mine) - len(theirs)
-
-    return sorted(others, key=score, reverse=True)

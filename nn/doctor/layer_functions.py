@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nn.doctor.forms import Local, examine_local
 from nn.doctor.invent import kind_of, layer_inputs, settings
+from nn.doctor.layers import Local, examine_local
 from nn.doctor.naming import parameter_meant, required, result_names, role_of, source_tree
 from nn.doctor.report import SHAPE, Report
 from nn.doctor.sandbox import attempt

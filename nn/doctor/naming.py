@@ -393,3 +393,11 @@ def numbered(name: str) -> tuple[str, int | None]:
     if "." in name and not letters.strip("_"):
         letters = re.sub(r"[\d\[\]'\".]", "", name).lower()
     return letters, int(match[0]) if match else None
+
+
+def argument_names(method: Callable[..., Any]) -> list[str]:
+    return [
+        p.name
+        for p in inspect.signature(method).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]

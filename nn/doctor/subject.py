@@ -865,3 +865,16 @@ def put(holder: Any, path: str, value: Any) -> None:
     """Set the array at ``path``, as `parameters_in` names it."""
     room = {"holder": holder, "value": value}
     exec(f"holder.{path} = value", room)
+
+
+def as_arrays(params: Any) -> Any:
+    """The parameters with arrays for Tensors, numbers and lists of numbers."""
+    if isinstance(params, Mapping):
+        return {k: as_arrays(v) for k, v in params.items()}
+    if isinstance(params, Tensor):
+        return np.array(params.data)
+    if isinstance(params, list | tuple):
+        if params and all(isinstance(p, int | float) for p in params):
+            return np.asarray(params)
+        return type(params)([as_arrays(p) for p in params])
+    return params
