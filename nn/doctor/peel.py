@@ -498,7 +498,7 @@ def measured(name: str, given: Pair, right: Pair, state: State, peel: Peel) -> I
         return
     formula, room = peel.formula[name], peel.room
     number = multiple(given, right)
-    if number is not None:
+    if number is not None and abs(number + 1) > FITS:  # -1 is a wrong sign, which has a name
         says = f"{name} has a factor {number:g} too many"
         yield Change("constant factor", says, number * formula)
     rest = (np.asarray(given[0]) - right[0], np.asarray(given[1]) - right[1])
