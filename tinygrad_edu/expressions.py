@@ -751,5 +751,7 @@ def function_name(function: Any) -> str:
     if getattr(function, "__self__", None) is not None and isinstance(function.__self__, np.ufunc):
         return f"np.{function.__self__.__name__}.{name}"
     module = getattr(function, "__module__", "numpy") or "numpy"
+    if isinstance(function, np.ufunc) and getattr(np, name, None) is not function:
+        return f"special.{name}"  # of SciPy
     name = {"absolute": "abs", "amax": "max", "amin": "min"}.get(name, name)
     return f"np.linalg.{name}" if module.startswith("numpy.linalg") else f"np.{name}"

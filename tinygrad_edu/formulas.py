@@ -167,7 +167,9 @@ class Formulas:
                 if isinstance(part.function, Helper):
                     helper_source(part.function.name, part.function.entry.forward, helpers)
         whole = "\n\n\n".join([*helpers.values(), code]) + "\n"
-        return f"import numpy as np\n\n\n{whole}" if "np." in whole else whole
+        imports = {"np.": "import numpy as np\n", "special.": "from scipy import special\n"}
+        head = "".join(line for prefix, line in imports.items() if prefix in whole)
+        return f"{head}\n\n{whole}" if head else whole
 
     @property
     def function(self) -> Callable[..., Any]:

@@ -121,7 +121,7 @@ class LatexPrinter(Printer):
             return self.total(name, e)
         head = KNOWN.get(name)
         if head is None:
-            head = roman(name.removeprefix("np."))
+            head = roman(name.removeprefix("np.").removeprefix("special."))
         named = parameter_names(e)
         words = [self.text(a) for a in args[: len(args) - len(named)]]
         words += [

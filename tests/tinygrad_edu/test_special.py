@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_formulas
 import test_rules
 
 from tinygrad_edu import Tensor
@@ -31,6 +32,16 @@ def test_derivatives(entry: Any, example: tuple[Any, ...]) -> None:
     test_rules.test_first_derivative(entry, example)
     test_rules.test_first_derivative_in_other_dtypes(entry, example, np.float32, 2e-4)
     test_rules.test_second_derivative(entry, example)
+
+
+@pytest.mark.parametrize(("entry", "example"), CASES)
+def test_written_out(entry: Any, example: tuple[Any, ...]) -> None:
+    written_out = test_formulas.test_every_operation_of_the_table_can_be_written_out
+    if entry.name in ("psi", "polygamma"):
+        with pytest.raises(ValueError, match="psi|polygamma|broadcast"):  # Python code of SciPy
+            written_out(entry, example)
+    else:
+        written_out(entry, example)
 
 
 IN_PYTORCH = "erfc erfcx erfinv ndtr log_ndtr ndtri gammaln psi polygamma i0 i1 i0e i1e"
