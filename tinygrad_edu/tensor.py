@@ -456,7 +456,7 @@ def refuse_stale(view: Tensor) -> None:
     x = view
     while x.__class__ is View and x._rule is not None:
         source = x._inputs[0]
-        if source._order < x._order and not (unchanged_constant(source, x)):
+        if source._order < x._order and not unchanged_constant(source, x):
             raise RuntimeError(
                 f"{view.describe()} was taken from {source.describe()}, which has been written into "
                 "since: take it again after writing, or take a copy() before."

@@ -11,8 +11,7 @@ import numpy as np
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.reductions import floating, max, min, norm_rule, sum
 from tinygrad_edu.rules.shapes import matrix_transpose, moveaxis, ravel
-from tinygrad_edu.rules.support import arr, means, positive_axes, true_or_false
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.rules.support import arr, means, positive_axes, true_or_false, values_of
 
 # --- equations ------------------------------------------------------------------------------------
 
@@ -161,7 +160,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     s = svdvals(a)
     small = rcond if rcond is not None else np.finfo(s.dtype).eps * np.max(a.shape)
     small = 0.0 if small < 0 else float(small)
-    lengths = s._data if isinstance(s, Tensor) else s
+    lengths = values_of(s)
     rank = np.intc(np.sum(lengths > small * np.max(lengths)))
     x = pinv(a, small) @ b
     over = b - a @ x

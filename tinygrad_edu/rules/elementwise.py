@@ -10,8 +10,7 @@ import numpy as np
 
 from tinygrad_edu.recording import rule
 from tinygrad_edu.rules.arithmetic import over
-from tinygrad_edu.rules.support import arr, array_like, attribute, means
-from tinygrad_edu.tensor import Tensor
+from tinygrad_edu.rules.support import arr, array_like, attribute, means, values_of
 
 INF = math.inf
 PI = math.pi
@@ -291,7 +290,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **names: Any) ->
     one = not isinstance(condlist, list | tuple) and np.ndim(condlist) == x.ndim
     if one or np.ndim(condlist[0]) == 0 != x.ndim:
         condlist = [condlist]
-    holds = [np.asarray(c._data if isinstance(c, Tensor) else c, bool) for c in condlist]
+    holds = [np.asarray(values_of(c), bool) for c in condlist]
     if len(funclist) == len(holds) + 1:
         holds.append(~np.any(holds, axis=0))
     if len(funclist) != len(holds):

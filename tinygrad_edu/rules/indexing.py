@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_edu.mode import mode
 from tinygrad_edu.recording import rule
-from tinygrad_edu.rules.support import arr, array_like, means, positive_axis
+from tinygrad_edu.rules.support import arr, array_like, means, positive_axis, values_of
 from tinygrad_edu.tensor import Tensor, View, array_of, become_leaf
 
 Operation = Callable[..., Any]
@@ -104,7 +104,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     parts = parts_of(index)
     if x._needs and not mode.get().records:  # a leaf: an update
         data = x._data.copy()
-        data[_plain(parts)] = value._data if isinstance(value, Tensor) else value
+        data[_plain(parts)] = values_of(value)
         x.data = data
         return
     if not hasattr(value, "shape"):
@@ -170,7 +170,7 @@ def _become(x: Tensor, other: Tensor) -> Tensor:
 
 
 def _plain(parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([part._data if isinstance(part, Tensor) else part for part in parts])
+    return tuple([values_of(part) for part in parts])
 
 
 def _each_place_once(x: Tensor, parts: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], Any]:
@@ -291,10 +291,6 @@ def _first(x: Any, equal_nan: bool = False) -> Any:
     return x.reshape(-1)[places]
 
 
-def values_of(x: Any) -> Any:
-    return x._data if isinstance(x, Tensor) else x
-
-
 @means(np.unique)
 def unique(
     ar: Any,
@@ -375,7 +371,7 @@ def _repeated_to(values: Any, n: int) -> Any:
 
 
 def _mask_of(mask: Any, x: Any) -> Any:
-    mask = mask._data if isinstance(mask, Tensor) else np.asarray(mask)
+    mask = np.asarray(values_of(mask))
     return np.broadcast_to(mask.astype(bool), x.shape)
 
 

@@ -16,8 +16,8 @@ from tinygrad_edu.rules.support import (
     means,
     positive_axes,
     true_or_false,
+    values_of,
 )
-from tinygrad_edu.tensor import Tensor
 
 average_of = mean  # where mean is the name of an argument
 
@@ -190,7 +190,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: Any, ignore_nan
     if not n:
         return np.full_like(x, np.nan, shape=shape)
     ordered = np.sort(moveaxis(x, axes, range(-len(axes), 0)).reshape(-1, n))
-    missing = np.isnan(ordered._data if isinstance(ordered, Tensor) else ordered)
+    missing = np.isnan(values_of(ordered))
     known = n - missing.sum(axis=-1)  # those that are nan come last
     sizes, which = np.unique(known if ignore_nan else np.full(known.shape, n), return_inverse=True)
     at = [

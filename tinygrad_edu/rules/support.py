@@ -139,3 +139,8 @@ def as_view(out: Any) -> Any:
 def array_like(x: Any) -> Any:
     """``x`` itself if it has axes, a list or a number as an array."""
     return x if hasattr(x, "ndim") else np.asarray(x)
+
+
+def values_of(x: Any) -> Any:
+    """The array of a Tensor; anything else as it is."""
+    return x._data if isinstance(x, Tensor) else x
