@@ -72,6 +72,7 @@ from nn.doctor.subject import (
     GlobalSubject,
     ObjectSubject,
     Subject,
+    hold_arrays,
     is_arraylike,
     parameters_in,
 )
@@ -908,12 +909,14 @@ class Finder:
 
     def made(self, kind: type) -> Iterator[Any]:
         """Objects of a class: those of the file, and new ones."""
-        yield from (v for v in self.room.names.values() if type(v) is kind and parameters_in(v))
+        for v in self.room.names.values():
+            if type(v) is kind and parameters_in(hold_arrays(v)):
+                yield v
         for n_y in (3, 1, *self.counts):
             for call in invent.initial_calls(kind, [4, 5, n_y]):
                 made, failure = attempt(partial_call(kind, call), seconds=2)
                 if failure is None:
-                    yield made
+                    yield hold_arrays(made)
         if {role_of(p) for p in inspect.signature(kind).parameters} >= {"X", "Y"}:
             rng = np.random.default_rng(0)
             X, Y = rng.normal(size=(6, 4)), np.array([[0.0], [1], [1], [0], [1], [0]])

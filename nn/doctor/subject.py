@@ -781,10 +781,13 @@ def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> b
 # --- objects --------------------------------------------------------------------------------------
 
 
-def arrays_of(holder: Any, depth: int = 5, numbers: bool = False) -> dict[str, Any]:
+def arrays_of(
+    holder: Any, depth: int = 5, numbers: bool = False, lists: bool = False
+) -> dict[str, Any]:
     """The float arrays that an object holds, by path; an array that is held twice has two paths.
 
-    With ``numbers`` also NumPy's single ones, as a sum without an axis is.
+    With ``numbers`` also NumPy's single ones, as a sum without an axis is; with ``lists`` also lists
+    of floats.
     """
     found: dict[str, Any] = {}
     seen: set[int] = set()
@@ -793,6 +796,8 @@ def arrays_of(holder: Any, depth: int = 5, numbers: bool = False) -> dict[str, A
         if isinstance(value, np.ndarray | np.floating if numbers else np.ndarray):
             if value.dtype.kind == "f":
                 found[path] = np.asarray(value)
+        elif lists and (array := of_numbers(value)) is not None and array.dtype.kind == "f":
+            found[path] = array
         elif id(value) in seen or left == 0:
             return
         elif isinstance(value, Mapping | list | tuple):
@@ -874,7 +879,24 @@ def as_arrays(params: Any) -> Any:
     if isinstance(params, Tensor):
         return np.array(params.data)
     if isinstance(params, list | tuple):
-        if params and all(isinstance(p, int | float) for p in params):
-            return np.asarray(params)
-        return type(params)([as_arrays(p) for p in params])
+        numbers = of_numbers(params)
+        return type(params)([as_arrays(p) for p in params]) if numbers is None else numbers
     return params
+
+
+def of_numbers(value: Any) -> Any:
+    """An array for numbers in a list, or in lists of one length; None for what is something else."""
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    if all(isinstance(v, int | float) for v in value):
+        return np.asarray(value)
+    rows = [of_numbers(v) for v in value]
+    same = all(r is not None and r.shape == rows[0].shape for r in rows)
+    return np.asarray(value) if same else None
+
+
+def hold_arrays(holder: Any) -> Any:
+    """The object, with arrays for its lists of floats, as code without NumPy keeps its weights."""
+    for path, value in arrays_of(holder, lists=True).items():
+        put(holder, path, value)
+    return holder
