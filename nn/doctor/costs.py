@@ -67,7 +67,7 @@ def cost_of_output(trial: Trial, known: int) -> None:
             continue
         trial.truths = good
         right, by = agreement(trial)
-        if right > known or not before:
+        if right > known or not (before or trial.another):
             factor = str(twins.SCALES[scale] * by)
             if by != Factor() and factor in twins.SCALES:
                 good, scale = [scaled(t, by, trial, i) for i, t in enumerate(good)], factor
@@ -77,6 +77,14 @@ def cost_of_output(trial: Trial, known: int) -> None:
     trial.truths = before
     if before:
         trial.compare()
+
+
+def with_another_cost(trial: Trial) -> Trial:
+    """The same with the usual cost of which more gradients are those of the step, if there is one:
+    where the cost is only shown, it need not be the one that is descended."""
+    other = Trial(trial.subject, trial.experiment, trial.runs, [], another=True)
+    cost_of_output(other, len(trial.verdicts) - len(trial.wrong))
+    return other if other.inferred else trial
 
 
 def agreement(trial: Trial) -> tuple[int, Factor]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor import experiment as ex
-from nn.doctor.costs import decays, fits, infer_cost
+from nn.doctor.costs import decays, fits, infer_cost, with_another_cost
 from nn.doctor.diagnosis import Diagnosis
 from nn.doctor.experiment import Experiment, Layout
 from nn.doctor.naming import CannotExamine, Hopeless, Unbound
@@ -179,6 +179,8 @@ class Examination:
             if not trial.failure and not found and not runs[0].raw:
                 kind = CannotExamine if runs[0].problems else Hopeless
                 raise kind(nothing_found(self.subject, runs[0]))
+            if trial.wrong and truths and self.subject.reports_cost:
+                return with_another_cost(trial)
             return trial
         if failures is not None and not failures:
             failures.append(
@@ -233,7 +235,8 @@ class Examination:
             explain_failure(self.diagnosis, failed[0])
         if first.inferred and decays(report, first):
             return
-        if first.inferred and report.unexplained and not report.causes and not fits(first):
+        unknown = first.inferred and not first.another and not fits(first)
+        if unknown and report.unexplained and not report.causes:
             report.rows, report.unexplained, report.notes = [], [], []
             report.problem = (
                 "there is no cost function, and the gradients are those of none of the usual costs: "
@@ -258,7 +261,11 @@ class Examination:
         if trial.inferred:
             twin = trial.twin
             usual = trial.usual or (f"{twin.cost}, times {twin.scale}" if twin is not None else "")
-            self.report.notes.append(f"no cost was given; the doctor took the {usual}")
+            self.report.notes.append(
+                f"the gradients are those of the {usual}; the cost that is computed is another"
+                if trial.another
+                else f"no cost was given; the doctor took the {usual}"
+            )
         elif truth.method == "differences":
             self.report.notes.append(
                 "the reference is central differences of your cost, because Tensors cannot pass "

@@ -174,6 +174,7 @@ class TrainingStep(Subject):
     """The statements of a site as a subject: the data that they use go in, their variables come out."""
 
     descends = True
+    reports_cost = True
 
     def __init__(self, site: Site, room: Mapping[str, Any], filename: str, targets: Any = None):
         self.site = site

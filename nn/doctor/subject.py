@@ -62,6 +62,7 @@ class Subject:
 
     descends = False  # whether the parameters were changed by a step down the gradient
     keeps_state = False  # whether forward may leave its output in an object
+    reports_cost = False  # whether the cost is only shown, and may be another than that of the step
 
     def __init__(
         self,

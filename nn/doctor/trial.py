@@ -34,6 +34,7 @@ class Trial:
     twin: Twin | None = None  # the recognised network, if its gradients are those of the cost
     inferred: bool = False  # the cost was not given: it is the twin's, or ``usual``
     usual: str = ""
+    another: bool = False  # than the one that the code computes
     sought: bool = False  # the twin was looked for
 
     @property

@@ -1088,3 +1088,30 @@ class NeuralNetwork:
     ("slope", ", self.weights2.T) * sigmoid_derivative(self.layer1))", ", self.weights2.T))"),
     ("sign", "self.weights1 += d_weights1", "self.weights1 -= d_weights1"),
 )
+
+program(
+    "a fit that records the squared error and descends the cross-entropy",
+    """
+import numpy as np
+
+class Logit:
+    def __init__(self, rate=0.05, rounds=50):
+        self.rate = rate
+        self.rounds = rounds
+
+    def fit(self, X, y):
+        self.w = np.zeros(X.shape[1])
+        self.b = 0.0
+        self.history = []
+        for _ in range(self.rounds):
+            p = 1 / (1 + np.exp(-(X @ self.w + self.b)))
+            off = p - y
+            loss = np.mean(off**2)
+            self.history.append(loss)
+            self.w = self.w - self.rate * X.T @ off / len(y)
+            self.b = self.b - self.rate * np.mean(off)
+        return self
+""",
+    ("sign", "self.b = self.b - self.rate", "self.b = self.b + self.rate"),
+    ("scale", "X.T @ off / len(y)", "X.T @ off"),
+)
