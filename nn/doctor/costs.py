@@ -18,6 +18,12 @@ from nn.doctor.twin import Factor, Twin
 def infer_cost(trial: Trial) -> None:
     """Without a cost function: the usual costs, and the one that the gradients fit best."""
     e = trial.experiment
+    run = trial.runs[0]
+    sizes = [
+        (np.size(run.gradients.get(f"d{k}")), np.size(v)) for k, v in e.probes[0].params.items()
+    ]
+    if run.failure is None and all(given != own for given, own in sizes):
+        return  # data of a form that is not meant for this code
     seen = [[ev.value for ev in run.seen] for run in trial.runs]
     outputs = [None if r.output is None else np.asarray(r.output) for r in trial.runs]
     best: tuple[int, Twin, list[Truth]] | None = None
@@ -102,6 +108,12 @@ def fits(trial: Trial) -> bool:
     good = [k[1:] for k in trial.verdicts if k not in trial.wrong]
     shapes = [params[k].shape for k in good if k in params]
     return any(len(shape) == 2 and 1 not in shape for shape in shapes)
+
+
+def shows_cost(trial: Trial) -> bool:
+    """Whether the first gradient of the backward pass is that of the cost alone, without a slope of an
+    activation: another one than expected may be that of another cost."""
+    return trial.twin is not None and trial.twin.layers[-1].activation == "identity"
 
 
 def decay_only(trial: Trial) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor import experiment as ex
-from nn.doctor.costs import decays, fits, infer_cost, with_another_cost
+from nn.doctor.costs import decays, fits, infer_cost, shows_cost, with_another_cost
 from nn.doctor.diagnosis import Diagnosis
 from nn.doctor.experiment import Experiment, Layout
 from nn.doctor.naming import CannotExamine, Hopeless, Unbound
@@ -22,6 +22,7 @@ from nn.doctor.report import CONVENTION, OK, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Failure, TooLong
 from nn.doctor.simple import nothing_found
 from nn.doctor.subject import ObjectSubject, Subject, batch_of
+from nn.doctor.symmetry import asymmetric
 from nn.doctor.trial import DIRECTION, Trial, all_used, factor_between, gap_scaled, shifted, size_of
 from nn.doctor.twin import Factor
 
@@ -236,12 +237,8 @@ class Examination:
         if first.inferred and decays(report, first):
             return
         unknown = first.inferred and not first.another and not fits(first)
-        if unknown and report.unexplained and not report.causes:
-            report.rows, report.unexplained, report.notes = [], [], []
-            report.problem = (
-                "there is no cost function, and the gradients are those of none of the usual costs: "
-                "give the doctor the right one as cost."
-            )
+        if unknown and (not report.causes or shows_cost(first)):
+            self.judge_without_cost(first)
             return
         if wrong[0] is not first or len(wrong) < len(trials):
             right = [t.experiment.title for t in trials if t.right]
@@ -250,6 +247,27 @@ class Examination:
                     "it is right for " + "; ".join(right) + ", so a test with these sizes does not "
                     "see the mistake"
                 )
+
+    def judge_without_cost(self, trial: Trial) -> None:
+        """Where none of the usual costs fits, all that can be proved is that there is none."""
+        report = self.report
+        pairs = asymmetric(trial)
+        if pairs and report.causes:
+            return
+        report.rows, report.causes, report.unexplained, report.notes = [], [], [], []
+        if not pairs:
+            report.problem = (
+                "there is no cost function, and the gradients are those of none of the usual costs: "
+                "give the doctor the right one as cost."
+            )
+            return
+        names = [k for k in trial.subject.params if any(k in pair for pair in pairs)]
+        report.rows = [Verdict(f"d{k}", WRONG) for k in names]
+        own = [k for k in names if (k, k) in pairs] or names
+        report.unexplained.append(
+            f"{', '.join(f'd{k}' for k in own)}: these are the gradients of no cost at all, whatever "
+            "the cost is: the second derivatives depend on their order"
+        )
 
     def confirmed(self, trial: Trial) -> bool:
         if trial.inferred or trial.truths[0].method == "differences":

@@ -137,6 +137,8 @@ def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int) -> Any:
             index = (chosen, np.arange(m)) if axis == 0 else (np.arange(m), chosen)
             new[index] = 1
             return new
+        if Y.ndim == 1 and Y.size > 1 and Y.dtype.kind == "f" and Y.sum() == 1:  # one example's
+            return rng.permutation(Y)
         if classes > 1 and Y.ndim == 1:
             return every_class(rng, classes, shape).astype(Y.dtype)
         new = rng.integers(0, 2, shape)

@@ -247,7 +247,7 @@ def same_direction(pairs: Sequence[tuple[Pair, Pair]], e: Experiment) -> bool:
             return False
         g, r = (np.concatenate([np.ravel(x) for x in xs]) for xs in (given, right))
         c = float(g @ r) / float(r @ r) if np.any(r) else 0.0
-        if c <= 0 or np.abs(g - c * r).max() > 1e-8 * np.abs(g).max():
+        if not (c > 0 and np.abs(g - c * r).max() <= 1e-8 * np.abs(g).max()):  # also nan
             return False
         numbers.append(c)
     sizes = [{1, p.m, *np.shape(p.X), *np.shape(p.Y)} for p in e.probes]
