@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.doctor.repair import Repair, cause_of, go_on, lines_of, sources_of
+from nn.doctor.repair import go_on
 from nn.doctor.report import MISSING, SHAPE, Cause, Verdict
 from nn.doctor.sandbox import Failure, TooLong
 from nn.doctor.simple import cache_too_short
@@ -40,23 +40,8 @@ def explain_failure(diagnosis: Diagnosis, trial: Trial) -> None:
         report.causes[0].says = f"{says}; {report.causes[0].says}"
         return
     report.rows = rows
-    found, left = Repair(diagnosis, trial, lines_of(failure) + sources_of(failure)).run()
     source = linecache.getline(failure.file, failure.line).strip() if failure.line else ""
     shapes = shapes_in(failure)
-    if found and not left:
-        edit = found[0][0]
-        cause = cause_of(
-            edit,
-            ", ".join(names[-1:]),
-            "your code with this change runs, and gives the right gradients in two independent "
-            "experiments",
-        )
-        cause.says = f"{says}; {cause.says}"
-        cause.alternatives = [cause_of(e, cause.quantity, "") for e in found[0][1:3]]
-        report.causes.append(cause)
-        for more in found[1:]:
-            report.causes.append(cause_of(more[0], cause.quantity, "it is needed too"))
-        return
     cause = Cause(
         ", ".join(names[-1:]),
         SHAPE if isinstance(failure.error, ValueError) else type(failure.error).__name__,

@@ -14,11 +14,12 @@ import linecache
 import re
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from itertools import islice
+from types import CodeType, FrameType, FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from nn.doctor.report import MISSING, WRONG, Cause, Verdict
 from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
 from nn.doctor.trial import Trial
+from nn.doctor.twin import Factor
 
 if TYPE_CHECKING:
     from nn.doctor.diagnosis import Diagnosis
@@ -37,18 +39,18 @@ MORE = 400
 SECONDS = 5.0
 ROUNDS = 3
 
-RARE = {"another name", "another attribute", "another name assigned", "index off by one"}
+RARE = {"another name", "another name assigned", "index off by one"}
 
 Path = tuple[tuple[str, int | None], ...]
 
 
 class Edit(NamedTuple):
-    """One changed statement of one function."""
+    """One changed place of one function."""
 
     kind: str
     code: CodeType
     path: Path
-    new: ast.stmt
+    new: ast.AST
     line: int
     before: str
     after: str
@@ -94,16 +96,18 @@ class Repair:
         self.subject, self.trial = diagnosis.subject, trial
         self.end, self.left = time.process_time() + SECONDS, RUNS
         self.first = set(lines)
-        codes = dict(trial.runs[0].tracer.codes) if trial.runs[0].tracer else {}
-        order = [*codes, *(c for c in trial.runs[0].forward_codes if c not in codes)]
-        self.trees: dict[CodeType, ast.FunctionDef] = {}
+        tracer = trial.runs[0].tracer
+        frames = dict(tracer.codes) if tracer else {}
+        self.ran = tracer.lines if tracer else set()
+        frames |= {c: None for c in trial.runs[0].forward_codes if c not in frames}
+        trees = {code: tree_of(code) for code in frames}
+        self.trees = {
+            c: copy.deepcopy(t) for c, t in trees.items() if isinstance(t, ast.FunctionDef)
+        }
+        attributes = sorted({n for tree in self.trees.values() for n in attributes_in(tree)})
+        self.about = {c: About(t, frames[c], attributes) for c, t in self.trees.items()}
         self.functions: dict[CodeType, list[FunctionType]] = {}
-        for code in order:
-            tree = tree_of(code)
-            if isinstance(tree, ast.FunctionDef):
-                self.trees[code] = copy.deepcopy(tree)
         self.changed: list[CodeType] = []
-        self.helpers = derivative_functions(codes)
         for f in gc.get_referrers(*self.trees) if self.trees else ():
             if isinstance(f, FunctionType) and f.__code__ in self.trees:
                 self.functions.setdefault(f.__code__, []).append(f)
@@ -147,21 +151,19 @@ class Repair:
 
     def change(self, edit: Edit) -> Any:
         """Make the change for good; what stood there."""
-        old = at(self.trees[edit.code], edit.path)
-        put(self.trees[edit.code], edit.path, edit.new)
         self.changed.append(edit.code)
-        return old
+        return put(self.trees[edit.code], edit.path, edit.new)
 
     def tried(self, edit: Edit, which: int) -> set[str] | None:
         """The right gradients after this change, or None where it fails or the cost is another."""
         run = self.rerun(edit, which)
         return right_names(run, self.trial, which) if run and not run.failure else None
 
-    def both(self, edit: Edit, stops: Sequence[tuple[str, int]]) -> list[Run]:
+    def both(self, edit: Edit, stops: Sequence[tuple[str, int]], watch: bool) -> list[Run]:
         """The runs of both probes after this change; fewer where one stops in these lines again."""
         runs: list[Run] = []
         for which in (0, 1):
-            run = self.rerun(edit, which, watch=True)
+            run = self.rerun(edit, which, watch)
             if run is None or (run.failure and (run.failure.function, run.failure.line) in stops):
                 break
             runs.append(run)
@@ -171,8 +173,7 @@ class Repair:
         """The code after this change, or None where its cost is another."""
         self.left -= 1
         tree = self.trees[edit.code]
-        old = at(tree, edit.path)
-        put(tree, edit.path, edit.new)
+        old = put(tree, edit.path, edit.new)
         try:
             with self.replaced(edit) as done:
                 if not done:
@@ -213,72 +214,71 @@ class Repair:
 
     def edits(self) -> Iterator[Edit]:
         """The changes of the suspected lines first, then of the functions that ran, backward first."""
-        attributes = sorted(
-            {
-                n.attr
-                for tree in self.trees.values()
-                for n in ast.walk(tree)
-                if isinstance(n, ast.Attribute)
-                and isinstance(n.value, ast.Name)
-                and n.value.id == "self"
-            }
-        )
         for suspected in (True, False):
             for code, tree in self.trees.items():
+                watched = {line for c, line in self.ran if c is code}
                 for statement, path in statements(tree):
-                    inside = (code.co_name, statement.lineno) in self.first
-                    if inside != suspected:
+                    if watched.isdisjoint(own_lines(statement)) and watched:
                         continue
-                    about = about_function(tree, attributes, self.helpers)
-                    seen = {head(statement)}
-                    made = sorted(statement_edits(statement, about), key=lambda e: e[0] in RARE)
-                    for kind, new in made:
-                        located(new, statement)
-                        text = head(new)
-                        if text not in seen:
-                            seen.add(text)
-                            yield Edit(
-                                kind, code, path, new, statement.lineno, head(statement), text
-                            )
+                    if ((code.co_name, statement.lineno) in self.first) == suspected:
+                        yield from self.edits_of(code, statement, path)
+
+    def edits_of(self, code: CodeType, statement: Any, path: Path) -> Iterator[Edit]:
+        tree, before = self.trees[code], head(statement)
+        seen = {before}
+        made = statement_edits(statement, self.about[code])
+        for kind, inner, new in sorted(made, key=lambda e: e[0] in RARE):
+            whole = (*path, *inner)
+            old = put(tree, whole, new)
+            ast.fix_missing_locations(ast.copy_location(new, old))
+            after = head(at(tree, path))
+            put(tree, whole, old)
+            if after not in seen:
+                seen.add(after)
+                yield Edit(kind, code, whole, new, statement.lineno, before, after)
+
+
+def attributes_in(tree: ast.AST) -> Iterator[str]:
+    """The attributes of self: "self.W", ..."""
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self":
+            yield ast.unparse(n)
 
 
 def go_on(
     diagnosis: Diagnosis, trial: Trial, repair: Repair | None = None, done: tuple[Edit, ...] = ()
 ) -> bool:
-    """Backward stopped: the change of that line after which it runs and everything is explained.
+    """Backward stopped: the change after which it runs and everything is explained.
 
-    Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes so far.
+    First of that line, then of those that assign what it uses, and then of any, which has to make all
+    right. Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes
+    so far.
     """
     assert trial.failure is not None
     lines = lines_of(trial.failure)
     repair = repair or Repair(diagnosis, trial, lines)
     later: list[tuple[Edit, list[Run]]] = []
-    for near in (lines, sources_of(trial.failure)):  # what stands in a line, then what it uses
+    for near in (lines, sources_of(trial.failure), []):
         repair.first, repair.left = set(near), RUNS // 2
         best: list[tuple[float, Edit, Trial, Explanation]] = []
         for edit in repair.edits():
-            if repair.is_over() or (edit.code.co_name, edit.line) not in repair.first:
+            if repair.is_over() or (near and (edit.code.co_name, edit.line) not in repair.first):
                 break
             if any(not cost and e.line != edit.line for cost, e, *_ in best):
                 break  # everything is right already
-            runs = repair.both(edit, lines)
+            runs = repair.both(edit, lines, watch=bool(near))
             if len(runs) < 2:
                 continue
-            stopped = any(r.failure for r in runs)
-            mended, found = explained(trial, runs, stopped)
-            lines_now = {e.line for e in (*done, edit)}
-            far = edit.kind in RARE  # then what is computed by way of the line has to be right too
-            if found is None or wrong_lines(diagnosis, mended, found, far) & lines_now:
-                continue
-            if stopped:
-                later.append((edit, runs))
-            else:
-                best.append((found.cost, edit, mended, found))
+            if any(r.failure for r in runs):
+                later += [(edit, runs)] * bool(near)
+            elif found := go_on_with(diagnosis, trial, runs, (*done, edit), bool(near)):
+                best.append((found[1].cost, edit, *found))
         if best:
             best.sort(key=lambda b: b[0])
             write_change(diagnosis, [b for b in best if b[0] <= best[0][0] + 0.05], done)
             return True
-    for edit, runs in later[:6] if len(done) < 2 else []:
+    stopped = ((e, r) for e, r in later if go_on_with(diagnosis, trial, r, (*done, e)))
+    for edit, runs in islice(stopped, 6 if len(done) < 2 else 0):
         old = repair.change(edit)
         if go_on(diagnosis, replace(trial, runs=runs), repair, (*done, edit)):
             return True
@@ -286,14 +286,33 @@ def go_on(
     return False
 
 
-def explained(trial: Trial, runs: list[Run], stopped: bool) -> tuple[Trial, Explanation | None]:
-    """The trial with these runs, and the explanation of all its gradients, if there is one."""
-    twin = trial.twin_of()
+def go_on_with(
+    diagnosis: Diagnosis, trial: Trial, runs: list[Run], done: tuple[Edit, ...], near: bool = True
+) -> tuple[Trial, Explanation] | None:
+    """The trial with the runs after these changes and its explanation, if what these lines compute
+    is right in it."""
+    mended, found = explained(trial, runs, near)
+    if found is None:
+        return None
+    far = done[-1].kind in RARE  # then what is computed by way of the line has to be right too
+    if wrong_lines(diagnosis, mended, found, far) & {e.line for e in done}:
+        return None
+    return mended, found
+
+
+def explained(trial: Trial, runs: list[Run], near: bool) -> tuple[Trial, Explanation | None]:
+    """The trial with these runs, and the explanation of all its gradients, if there is one.
+
+    Not ``near`` the line where it stopped: only if all is right.
+    """
     mended = replace(trial, runs=runs, verdicts={})
-    if stopped:
+    if mended.failure:
         return mended, mended.explanation_on_the_way()
     mended.compare()
-    if twin is None or any(v.verdict == MISSING for v in mended.verdicts.values()):
+    twin = trial.twin_of()
+    if twin is None or not near:
+        return mended, None if mended.wrong else Explanation([], 0.0, Factor())
+    if any(v.verdict == MISSING for v in mended.verdicts.values()):
         return mended, None
     found = mended.explanation(twin)
     return mended, None if found is None or any(m.unexplained for m in found.marks) else found
@@ -325,7 +344,10 @@ def write_change(
     causes = [cause_of(e, target_of(e.after), proof) for e in (*done, edit)]
     causes[-1].alternatives = [cause_of(e, causes[-1].quantity, "") for _, e, *_ in best[1:3]]
     diagnosis.report.causes += causes
-    diagnosis.write(mended, found)
+    if found.marks:
+        diagnosis.write(mended, found)
+    else:
+        diagnosis.report.rows = list(mended.verdicts.values())
     rows = diagnosis.report.rows
     for cause in causes:
         if not any(plain(row.name) == plain(cause.quantity) for row in rows):
@@ -419,56 +441,98 @@ def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
 # --- which lines, which changes -------------------------------------------------------------------
 
 
-def derivative_functions(codes: Any) -> list[str]:
-    names: set[str] = set()
-    for frame in codes.values():
-        for k, v in frame.f_globals.items():
-            if isinstance(v, FunctionType) and any(
-                w in k.lower() for w in ("deriv", "prime", "backward", "grad")
-            ):
-                names.add(k)
-    return sorted(names)
-
-
-SIMPLE = (ast.Assign, ast.AugAssign, ast.Return, ast.Expr, ast.For, ast.If, ast.While)
-
-
 def statements(tree: ast.FunctionDef) -> list[tuple[Any, Path]]:
     """The statements that a change is tried in, the last first: gradients go backwards."""
-    found = [
+    kinds = (ast.Assign, ast.AugAssign, ast.Return, ast.Expr, ast.For, ast.If, ast.While)
+    found = [(node, path) for path, node in parts_of(tree) if isinstance(node, kinds)]
+    return [
         (node, path)
-        for path, node in nodes_with_paths(tree)
-        if isinstance(node, SIMPLE)
-        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node, path in found[::-1]
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
     ]
-    return found[::-1]
 
 
-def about_function(tree: ast.FunctionDef, attributes: list[str], helpers: list[str]) -> About:
-    strings = {
-        n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-    }
-    sizes = {
-        n.targets[0].id
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Assign)
-        and isinstance(n.targets[0], ast.Name)
-        and re.search(r"shape\[|len\(|\.size", ast.unparse(n.value))
-        and "/" not in ast.unparse(n.value)
-    }
-    known = sorted(strings | {"relu", "sigmoid", "tanh"})
-    arguments = [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs) if a.arg != "self"]
-    assigned = [
-        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    ]
-    names = list(dict.fromkeys([*arguments, *assigned]))
-    return About(names, assigned, attributes, helpers, known, sizes, list(stored(tree)))
+def own_lines(statement: ast.stmt) -> range:
+    """The lines of a statement, without those of what it repeats or decides."""
+    body = getattr(statement, "body", None)
+    last = max(body[0].lineno - 1, statement.lineno) if body else statement.end_lineno
+    return range(statement.lineno, (last or statement.lineno) + 1)
 
 
-def stored(tree: ast.FunctionDef) -> Iterator[tuple[str, str]]:
+def head(statement: ast.stmt) -> str:
+    return ast.unparse(statement).split("\n")[0]
+
+
+def parts_of(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """All that is below a node, with the way to it."""
+    for name, value in ast.iter_fields(node):
+        for i, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(item, ast.AST):
+                here = (*path, (name, i))
+                yield here, item
+                yield from parts_of(item, here)
+
+
+def at(node: Any, path: Path) -> Any:
+    for name, i in path:
+        node = getattr(node, name) if i is None else getattr(node, name)[i]
+    return node
+
+
+def put(tree: ast.AST, path: Path, new: Any) -> Any:
+    """Put another node at the end of the path; what stood there."""
+    owner, (name, i) = at(tree, path[:-1]), path[-1]
+    old = at(tree, path)
+    if i is None:
+        setattr(owner, name, new)
+    else:
+        getattr(owner, name)[i] = new
+    return old
+
+
+class About:
+    """What the parts of a statement may be exchanged for, in one function."""
+
+    def __init__(self, tree: ast.FunctionDef, frame: FrameType | None, attributes: list[str]):
+        nodes = list(ast.walk(tree))
+        arguments = [a.arg for a in (*tree.args.args, *tree.args.kwonlyargs) if a.arg != "self"]
+        stored = [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        self.assigned = set(stored)
+        self.names = list(dict.fromkeys([*arguments, *stored, *attributes]))
+        self.entries = list(entries_stored(nodes))
+        strings = {n.value for n in nodes if isinstance(n, ast.Constant)}
+        self.strings = sorted(
+            {x for x in strings if isinstance(x, str)} | {"relu", "sigmoid", "tanh"}
+        )
+        known = dict(frame.f_locals) if frame is not None else {}
+        own = getattr(known.get("self"), "__dict__", {})
+        known |= {f"self.{k}": v for k, v in own.items()}
+        self.sorts = {k: sort_of(v) for k, v in known.items()}
+        self.helpers = sorted(
+            k
+            for k, v in (frame.f_globals.items() if frame is not None else ())
+            if isinstance(v, FunctionType) and re.search("deriv|prime|backward|grad", k.lower())
+        )
+
+    def of_sort(self, sort: str | None) -> list[str]:
+        """The names of values of this sort, and those whose values are not known."""
+        return [k for k in self.names if sort is None or self.sorts.get(k, sort) == sort]
+
+    def alike(self, text: str) -> list[str]:
+        """The names that may stand in the place of this one."""
+        return self.of_sort(self.sorts.get(text))
+
+
+def sort_of(value: Any) -> str:
+    if isinstance(value, bool | int | float | np.number):
+        return "number"
+    return "array" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def entries_stored(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
     """The entries that a function stores, and their neighbours, by the words of their keys:
     ("dA", "grads['dA' + str(l + 1)]") where grads["dA" + str(l)] is stored."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if not (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)):
             continue
         words = [n.value for n in ast.walk(node.slice) if isinstance(n, ast.Constant)]
@@ -480,303 +544,237 @@ def stored(tree: ast.FunctionDef) -> Iterator[tuple[str, str]]:
                 yield str(word), re.sub(rf"\b{name}\b", new, text)
 
 
-def head(statement: ast.stmt) -> str:
-    return ast.unparse(statement).split("\n")[0]
-
-
-class About(NamedTuple):
-    names: list[str]
-    assigned: list[str]
-    attributes: list[str]
-    helpers: list[str]
-    strings: list[str]
-    sizes: set[str]
-    stored: list[tuple[str, str]]
-
-
-def nodes_with_paths(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
-    for name, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            here = (*path, (name, None))
-            yield here, value
-            yield from nodes_with_paths(value, here)
-        elif isinstance(value, list):
-            for i, item in enumerate(value):
-                if isinstance(item, ast.AST):
-                    here = (*path, (name, i))
-                    yield here, item
-                    yield from nodes_with_paths(item, here)
-
-
-def at(node: Any, path: Path) -> Any:
-    for name, i in path:
-        node = getattr(node, name) if i is None else getattr(node, name)[i]
-    return node
-
-
-def located(new: ast.stmt, old: ast.stmt) -> None:
-    """Give a new statement the line of the old one."""
-    if not hasattr(new, "lineno"):
-        ast.copy_location(new, old)
-    ast.fix_missing_locations(new)
-
-
-def put(tree: ast.AST, path: Path, new: Any) -> None:
-    owner = at(tree, path[:-1])
-    name, i = path[-1]
-    if i is None:
-        setattr(owner, name, new)
-    else:
-        getattr(owner, name)[i] = new
-
-
-def with_part(node: Any, path: Path, new: Any) -> Any:
-    """The tree with another part at ``path``; what is not on the path is shared with the old one."""
-    if not path:
-        return new
-    name, i = path[0]
-    old = getattr(node, name)
-    if i is None:
-        return changed(node, **{name: with_part(old, path[1:], new)})
-    return changed(node, **{name: [*old[:i], with_part(old[i], path[1:], new), *old[i + 1 :]]})
-
-
-def statement_edits(statement: ast.stmt, about: About) -> Iterator[tuple[str, ast.stmt]]:
-    """The statement with one change in it."""
-    if isinstance(statement, ast.For | ast.If | ast.While):
-        part = "iter" if isinstance(statement, ast.For) else "test"
-        for kind, new in expression_edits(getattr(statement, part), about):
-            yield kind, changed(statement, **{part: new})
-        return
-    value = getattr(statement, "value", None)
+def statement_edits(statement: ast.stmt, about: About) -> Iterator[tuple[str, Path, ast.AST]]:
+    """(kind, where in the statement, what to put there), one change each."""
+    part = {ast.For: "iter", ast.If: "test", ast.While: "test"}.get(type(statement), "value")
+    value = getattr(statement, part)
     if value is None:
         return
-    for kind, new in expression_edits(value, about):
-        yield kind, changed(statement, value=new)
-    if isinstance(statement, ast.Assign):
-        yield from assignment_edits(statement, about)
-    elif isinstance(statement, ast.Return) and not is_assigned(value, about):
-        yield from side_edits(statement, value, about)
+    yield from inner_edits(value, ((part, None),), about)
+    if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
+        return
+    several = isinstance(value, ast.Tuple)
+    for i, whole in enumerate(value.elts if several else [value]):
+        # a variable is changed where it is assigned
+        known = isinstance(whole, ast.Name) and whole.id in about.assigned
+        if not known or not (several or isinstance(statement, ast.Return)):
+            inside: Path = (("value", None), ("elts", i)) if several else (("value", None),)
+            for kind, new in () if is_size(statement, about) else whole_edits(whole, about):
+                yield kind, inside, new
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        slot: tuple[str, int | None] = ("targets", 0)
+        if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
+            yield "= for +=", (), ast.AugAssign(target, ast.Add(), value)
+        for other in about.alike(target.id) if isinstance(target, ast.Name) else ():
+            new = source(other)
+            new.ctx = ast.Store()
+            yield "another name assigned", (slot,), new
     elif isinstance(statement, ast.AugAssign):
-        yield from side_edits(statement, value, about)
-        target = statement.target
-        if isinstance(target, ast.Subscript):
-            for kind, index in expression_edits(target.slice, about):
-                yield kind, changed(statement, target=changed(target, slice=index))
-        yield "+= for =", ast.Assign([target], value)
-        yield "statement too many", ast.Pass()
+        target, slot = statement.target, ("target", None)
+        yield "+= for =", (), ast.Assign([target], value)
+        yield "statement too many", (), ast.Pass()
         for op in (ast.Sub, ast.Add, ast.Mult):
-            if not isinstance(statement.op, op):
-                yield "another operation", changed(statement, op=op())
-
-
-def side_edits(
-    statement: ast.stmt, value: ast.expr, about: About
-) -> Iterator[tuple[str, ast.stmt]]:
-    """Something done to the right-hand side, or to one of its parts."""
-    if not isinstance(value, ast.Tuple):
-        for kind, new in whole_edits(value, about):
-            yield kind, changed(statement, value=new)
+            yield "another operation", (("op", None),), op()
+    else:
         return
-    for i, part in enumerate(value.elts):
-        for kind, new in () if is_assigned(part, about) else whole_edits(part, about):
-            elements = [*value.elts[:i], new, *value.elts[i + 1 :]]
-            yield kind, changed(statement, value=ast.Tuple(elements, ast.Load()))
-
-
-def is_assigned(value: ast.expr, about: About) -> bool:
-    """Whether this is a variable of the function: changes are tried where it is assigned."""
-    return isinstance(value, ast.Name) and value.id in about.assigned
-
-
-def assignment_edits(statement: ast.Assign, about: About) -> Iterator[tuple[str, ast.stmt]]:
-    target, value = statement.targets[0], statement.value
-    if not (isinstance(target, ast.Name) and target.id in about.sizes):
-        yield from side_edits(statement, value, about)
-    if len(statement.targets) > 1:
-        return
-    if isinstance(target, ast.Name | ast.Attribute | ast.Subscript):
-        yield "= for +=", ast.AugAssign(target, ast.Add(), value)
-    if isinstance(target, ast.Name):
-        for name in about.names:
-            if name != target.id:
-                yield "another name assigned", ast.Assign([ast.Name(name, ast.Store())], value)
     if isinstance(target, ast.Subscript):
-        for kind, index in expression_edits(target.slice, about):
-            yield kind, ast.Assign([changed(target, slice=index)], value)
+        yield from inner_edits(target.slice, (slot, ("slice", None)), about)
 
 
-Node = TypeVar("Node", bound=ast.AST)
+def is_size(statement: ast.stmt, about: About) -> bool:
+    """Whether the statement assigns a whole number of things."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    return isinstance(target, ast.Name) and about.sorts.get(target.id) == "number"
 
 
-def changed(node: Node, **parts: Any) -> Node:
-    """The node with other parts; the rest is shared with the old one."""
-    new = copy.copy(node)
-    for name, part in parts.items():
-        setattr(new, name, part)
-    return new
+Rule = tuple[str, ast.expr, ast.expr]
 
 
-def source(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
+def source(text: str) -> Any:
+    """The expression, without a place: it gets that of what it replaces."""
+    tree = ast.parse(text, mode="eval").body
+    for node in ast.walk(tree):
+        for attribute in node._attributes:
+            delattr(node, attribute)
+    return tree
+
+
+def rules(table: Mapping[str, Sequence[str]]) -> list[Rule]:
+    """(kind, what stands there, what may have been meant); x, y and f stand for any expression."""
+    found = []
+    for kind, lines in table.items():
+        for pattern, _, several in (line.partition(" -> ") for line in lines):
+            found += [(kind, source(pattern), source(new)) for new in several.split(" | ")]
+    return found
+
+
+COMPARISONS = (">", "<", ">=", "<=")
+PARTS = rules(
+    {
+        "transpose too many": ["x.T -> x"],
+        "another operation": [
+            "x + y -> x - y",
+            "x - y -> x + y",
+            "x * y -> x / y | x @ y",
+            "x / y -> x * y",
+            "x @ y -> x * y",
+        ],
+        "operands exchanged": [
+            "x - y -> y - x",
+            "x / y -> y / x",
+            "x @ y -> y @ x",
+            "f(x, y) -> f(y, x)",
+        ],
+        "something too many": [
+            *(f"x {op} y -> x | y" for op in ("+", "-", "*", "/", "@", "**", "//")),
+            "f(x) -> x",
+        ],
+        "sign": ["-x -> x"],
+        "mask inverted": ["~x -> x"],
+        "another comparison": [
+            f"x {a} y -> x {b} y" for a in COMPARISONS for b in COMPARISONS if a != b
+        ],
+        "sum for mean": ["x.sum -> x.mean"],
+        "mean for sum": ["x.mean -> x.sum"],
+    }
+)
+WHOLE = rules(
+    {
+        "sign": ["x -> -x"],
+        "transposed": ["x -> x.T"],
+        "factor 2": ["x -> x * 2"],
+        "factor 0.5": ["x -> x * 0.5"],
+        "not summed": [
+            f"x -> np.sum(x, axis={i}{more})" for i in (0, 1) for more in ("", ", keepdims=True")
+        ],
+    }
+)
+BY_NUMBER = rules({"missing 1/{}": ["x -> x / y"], "1/{} too many": ["x -> x * y"]})
+BY_ARRAY = rules(
+    {
+        "size missing": ["x -> x / y.shape[0] | x / y.shape[1]"],
+        "a factor missing": ["x -> x * y | x * (1 - y)"],
+        "derivative of relu missing": ["x -> x * (y > 0)"],
+        "derivative of sigmoid missing": ["x -> x * (y * (1 - y))"],
+        "derivative of tanh missing": ["x -> x * (1 - y ** 2)"],
+        "a term missing": ["x -> x + y"],
+    }
+)
+
+
+def rewritten(node: ast.expr, by: Sequence[Rule], y: str = "") -> Iterator[tuple[str, ast.expr]]:
+    """What these rules make of an expression, with this name for y."""
+    for kind, pattern, new in by:
+        found: dict[str, ast.AST] = {"y": source(y)} if y else {}
+        if matches(pattern, node, found):
+            yield kind.format(y), filled(new, found)
+
+
+def matches(pattern: Any, node: Any, found: dict[str, ast.AST]) -> bool:
+    """Whether an expression has this form; ``found``: what its x, y and f are."""
+    if isinstance(pattern, ast.Name) and isinstance(node, ast.expr):
+        found[pattern.id] = node
+        return True
+    if isinstance(pattern, list):
+        pairs = zip(pattern, node, strict=False)
+        return len(pattern) == len(node) and all(matches(p, n, found) for p, n in pairs)
+    if not isinstance(pattern, ast.AST):
+        return bool(pattern == node)
+    return type(pattern) is type(node) and all(
+        matches(value, getattr(node, name), found)
+        for name, value in ast.iter_fields(pattern)
+        if name != "ctx"
+    )
+
+
+def filled(template: ast.expr, parts: Mapping[str, ast.AST]) -> Any:
+    """The template with these expressions in the place of its names."""
+
+    class Fill(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return parts.get(node.id, node)
+
+    return Fill().visit(copy.deepcopy(template))
 
 
 def whole_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
     """Something done to a whole right-hand side: a sign, a factor, a derivative."""
-
-    def times(op: ast.operator, other: ast.expr) -> ast.expr:
-        return ast.BinOp(value, op, other)
-
-    yield "sign", ast.UnaryOp(ast.USub(), value)
-    yield "transposed", ast.Attribute(value, "T", ast.Load())
-    for number in (2, 0.5):
-        yield f"factor {number:g}", times(ast.Mult(), ast.Constant(number))
-    for name in about.names:
-        n = ast.Name(name, ast.Load())
-        if name in about.sizes or name in ("m", "n", "N", "batch_size"):
-            yield f"missing 1/{name}", times(ast.Div(), n)
-            yield f"1/{name} too many", times(ast.Mult(), n)
-        yield "size missing", times(ast.Div(), source(f"{name}.shape[0]"))
-        yield "size missing", times(ast.Div(), source(f"{name}.shape[1]"))
-    arrays = [*about.names, *(f"self.{a}" for a in about.attributes)]
-    for name in arrays:
-        for kind, text in (
-            ("a factor missing", name),
-            ("a factor missing", f"(1 - {name})"),
-            ("derivative of relu missing", f"({name} > 0)"),
-            ("derivative of sigmoid missing", f"({name} * (1 - {name}))"),
-            ("derivative of tanh missing", f"(1 - {name} ** 2)"),
-        ):
-            yield kind, times(ast.Mult(), source(text))
-        yield "a term missing", times(ast.Add(), source(name))
-    for axis in (0, 1):
-        for keep in ("", ", keepdims=True"):
-            call = source(f"np.sum(x, axis={axis}{keep})")
-            assert isinstance(call, ast.Call)
-            call.args[0] = value
-            yield "not summed", call
+    yield from rewritten(value, WHOLE)
+    for name in about.of_sort("number"):
+        if name in about.sorts or name in ("m", "n", "N", "batch_size"):
+            yield from rewritten(value, BY_NUMBER, name)
+    for name in about.of_sort("array"):
+        yield from rewritten(value, BY_ARRAY, name)
 
 
-def expression_edits(value: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
+def inner_edits(value: ast.expr, path: Path, about: About) -> Iterator[tuple[str, Path, Any]]:
     """The expression with one change somewhere inside."""
-    places: list[tuple[Path, Any, bool]] = [((), value, False)]
-    places += [
-        (path, node, is_function(value, path))
-        for path, node in nodes_with_paths(value)
-        if isinstance(node, ast.expr) and not isinstance(getattr(node, "ctx", None), ast.Store)
-    ]
-    for path, node, function in places:
-        made = [] if not isinstance(node, ast.Call) else list(call_edits(node))
-        if not function or getattr(node, "id", "") in about.helpers:
-            made += node_edits(node, about)
-        for kind, new in made:
-            if path:
-                yield kind, with_part(value, path, new)
-            else:
-                yield kind, new
+    places: list[tuple[Path, Any]] = [((), value)]
+    places += [(p, n) for p, n in parts_of(value) if isinstance(n, ast.expr)]
+    for inner, node in places:
+        owner = at(value, inner[:-1]) if inner else None
+        called = isinstance(owner, ast.Call) and owner.func is node
+        method = owner.attr if isinstance(owner, ast.Attribute) else ""
+        if called and isinstance(node, ast.Name):
+            others = about.helpers if node.id in about.helpers else []
+            made = [("another function", source(h)) for h in others]
+        elif method not in ("", "T", "shape") and is_outside(node, about):
+            continue
+        else:
+            made = list(node_edits(node, about))
+        if not called and method not in ("T", "sum", "mean") and may_be_array(node):
+            made.append(("transpose missing", ast.Attribute(node, "T", ast.Load())))
+        yield from ((kind, (*path, *inner), new) for kind, new in made)
 
 
-def is_function(value: ast.expr, path: Path) -> bool:
-    """Whether this part is a function that is called, or the module or object before a dot."""
-    name = path[-1][0]
-    owner = at(value, path[:-1])
-    if isinstance(owner, ast.Call) and name == "func":
-        return isinstance(at(value, path), ast.Name)
-    return isinstance(owner, ast.Attribute) and owner.attr not in ("T", "shape")
+def is_outside(node: ast.expr, about: About) -> bool:
+    """Whether this is no variable of the function, but a module or self."""
+    return isinstance(node, ast.Name) and node.id not in about.names
 
 
-OTHER: dict[type, list[type]] = {
-    ast.Add: [ast.Sub],
-    ast.Sub: [ast.Add],
-    ast.Mult: [ast.Div, ast.MatMult],
-    ast.Div: [ast.Mult],
-    ast.MatMult: [ast.Mult],
-}
-COMPARE: list[type[ast.cmpop]] = [ast.Gt, ast.Lt, ast.GtE, ast.LtE]
+def may_be_array(node: ast.expr) -> bool:
+    transposed = isinstance(node, ast.Attribute) and node.attr == "T"
+    return isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call) and not transposed
 
 
 def node_edits(node: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(node, ast.Attribute) and node.attr == "T":
-        yield "transpose too many", node.value
-        return
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
-        yield "transpose missing", ast.Attribute(node, "T", ast.Load())
-    if isinstance(node, ast.Name):
-        for name in about.names:
-            if name != node.id:
-                yield "another name", ast.Name(name, ast.Load())
-        for attribute in about.attributes:
-            yield "another name", source(f"self.{attribute}")
-        for word, entry in about.stored:
-            if node.id.lower().startswith(word.lower()):
+    """One part of an expression changed: in its form, or something else in its place."""
+    text = ast.unparse(node)
+    if isinstance(node, ast.Call):
+        yield from sum_edits(node)
+    yield from rewritten(node, PARTS)
+    if isinstance(node, ast.Constant):
+        for kind, value in other_constants(node.value, about.strings):
+            yield kind, ast.Constant(value)
+    if isinstance(node, ast.Name) or text in about.names:
+        for name in about.alike(text):
+            yield "another name", source(name)
+        for word, entry in about.entries:
+            if text.lower().startswith(word.lower()):
                 yield "another name", source(entry)
-        for helper in about.helpers:
-            if helper != node.id and node.id in about.helpers:
-                yield "another function", ast.Name(helper, ast.Load())
-        for op in (ast.Add(), ast.Sub()):
-            yield "index off by one", ast.BinOp(node, op, ast.Constant(1))
-    elif isinstance(node, ast.Attribute):
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
-            for attribute in about.attributes:
-                if attribute != node.attr:
-                    yield "another attribute", source(f"self.{attribute}")
-            for name in about.names:
-                yield "another name", ast.Name(name, ast.Load())
-        elif node.attr in ("sum", "mean"):
-            other = {"sum": "mean", "mean": "sum"}[node.attr]
-            yield f"{node.attr} for {other}", ast.Attribute(node.value, other, ast.Load())
-    elif isinstance(node, ast.BinOp):
-        for new in OTHER.get(type(node.op), []):
-            yield "another operation", ast.BinOp(node.left, new(), node.right)
-        if isinstance(node.op, ast.Sub | ast.Div | ast.MatMult):
-            yield "operands exchanged", ast.BinOp(node.right, node.op, node.left)
-        yield "something too many", node.left
-        yield "something too many", node.right
-    elif isinstance(node, ast.UnaryOp):
-        yield "mask inverted" if isinstance(node.op, ast.Invert) else "sign", node.operand
-    elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-        for cmp in COMPARE:
-            if not isinstance(node.ops[0], cmp):
-                yield "another comparison", ast.Compare(node.left, [cmp()], node.comparators)
-    elif isinstance(node, ast.Constant):
-        if isinstance(node.value, bool):
-            yield "another constant", ast.Constant(not node.value)
-        elif isinstance(node.value, int):
-            for number in (node.value + 1, node.value - 1, 2):
-                if number != node.value:
-                    yield "another number", ast.Constant(number)
-        elif isinstance(node.value, float):
-            for x in (1 - node.value, 2 * node.value, node.value / 2, 1.0):
-                yield "another number", ast.Constant(x)
-        elif isinstance(node.value, str):
-            for text in about.strings:
-                if text != node.value:
-                    yield f"'{node.value}' for '{text}'", ast.Constant(text)
+    if isinstance(node, ast.Name) and about.sorts.get(text, "number") == "number":
+        yield "index off by one", source(f"{text} + 1")
+        yield "index off by one", source(f"{text} - 1")
 
 
-def call_edits(call: Any) -> Iterator[tuple[str, ast.expr]]:
-    """Exchanged arguments, another axis, an axis or keepdims that is missing."""
-    if len(call.args) == 2:
-        yield "operands exchanged", ast.Call(call.func, call.args[::-1], call.keywords)
-    if len(call.args) == 1 and not call.keywords:
-        yield "something too many", call.args[0]
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if name == "sum" or name == "mean":
-        kept = [k for k in call.keywords if k.arg not in ("axis", "keepdims")]
-        for axis in (0, 1, None):
-            for keep in (True, False):
-                words = list(kept)
-                if axis is not None:
-                    words.append(ast.keyword("axis", ast.Constant(axis)))
-                if keep:
-                    words.append(ast.keyword("keepdims", ast.Constant(True)))
-                yield "axis or keepdims", ast.Call(call.func, call.args[:1], words)
-        if isinstance(call.func, ast.Attribute):
-            other = "sum" if name == "mean" else "mean"
-            function = ast.Attribute(call.func.value, other, ast.Load())
-            yield f"{name} for {other}", ast.Call(function, call.args, call.keywords)
-    for i, k in enumerate(call.keywords):
-        if k.arg == "axis" and isinstance(k.value, ast.Constant) and k.value.value in (0, 1):
-            words = list(call.keywords)
-            words[i] = ast.keyword("axis", ast.Constant(1 - k.value.value))
-            yield "wrong axis", ast.Call(call.func, call.args, words)
+def other_constants(value: Any, strings: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, bool):
+        yield "another constant", not value
+    elif isinstance(value, int):
+        yield from (("another number", x) for x in (value + 1, value - 1, 2))
+    elif isinstance(value, float):
+        yield from (("another number", x) for x in (1 - value, 2 * value, value / 2, 1.0))
+    elif isinstance(value, str):
+        yield from ((f"'{value}' for '{text}'", text) for text in strings)
+
+
+def sum_edits(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Another axis of a sum or a mean, an axis or keepdims that is missing or too many."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr in ("sum", "mean")):
+        return
+    kept = [k for k in call.keywords if k.arg not in ("axis", "keepdims")]
+    for axis in ("axis=0", "axis=1", ""):
+        for keep in ("keepdims=True", ""):
+            words = source(f"f({', '.join(filter(None, (axis, keep)))})").keywords
+            yield "axis or keepdims", ast.Call(call.func, call.args[:1], [*kept, *words])
