@@ -20,7 +20,8 @@ def infer_cost(trial: Trial) -> None:
     e = trial.experiment
     run = trial.runs[0]
     sizes = [
-        (np.size(run.gradients.get(f"d{k}")), np.size(v)) for k, v in e.probes[0].params.items()
+        (np.asarray(run.gradients.get(f"d{k}")).size, np.size(v))
+        for k, v in e.probes[0].params.items()
     ]
     if run.failure is None and all(given != own for given, own in sizes):
         return  # data of a form that is not meant for this code
