@@ -415,18 +415,28 @@ class Finder:
             own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
             n_xs, n_ys = ends_of(own if holder is None else parameters_in(holder))
             kinds = [(c, x, y) for c in (False, True) for x in (*n_xs, 2, 3) for y in n_ys]
-            for columns, n_x, n_y in kinds:
+            tried = set()
+            while kinds:
+                columns, n_x, n_y = sizes = kinds.pop(0)
+                if sizes in tried:
+                    continue
+                tried.add(sizes)
                 for X in invent.inputs(n_x, 6, columns, flat=False):
                     for Y in invent.targets(n_y, X, columns):
                         data = {"X": X, "Y": Y, "m": 6, "lr": RATE}
                         given = {} if holder is None else {"self": holder}
                         given |= arguments(owner, [n_x, 5, n_y], data)
                         room = surroundings(site, names, given, data)
-                        subject = TrainingStep(site, room, str(self.room.path), Y)
+                        subject = TrainingStep(site, room, str(self.room.path), X, Y)
                         if subject.params and subject.Y is not None:
                             yield subject
                         if not any(v is X or v is Y for v in room.values()):
                             return  # it has its own data
+                        if not own and holder is None and len(tried) == 1:
+                            # weights that are made before the loop fix the sizes
+                            n_xs, n_ys = ends_of(subject.params)
+                            own = subject.params
+                            kinds = [*product((False, True), n_xs, n_ys), *kinds]
 
     def take(self, *names: str | None) -> None:
         """These functions, and those that they call, are examined."""

@@ -176,7 +176,14 @@ class TrainingStep(Subject):
     descends = True
     reports_cost = True
 
-    def __init__(self, site: Site, room: Mapping[str, Any], filename: str, targets: Any = None):
+    def __init__(
+        self,
+        site: Site,
+        room: Mapping[str, Any],
+        filename: str,
+        inputs: Any = None,
+        targets: Any = None,
+    ):
         self.site = site
         last = max(i for i, s in enumerate(site.body) if site.changes(s))
         body = site.body[: last + 1]
@@ -186,9 +193,10 @@ class TrainingStep(Subject):
         held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
         read = [p for s in body for p in sorted(reads(s))]
         self.data = {role: self.data_name(role, read) for role in ("X", "Y")}
-        if self.data["Y"] is None and targets is not None:
-            same = [p for p in read if self.value(p) is targets]
-            self.data["Y"] = same[0] if same else None
+        for role, given in (("X", inputs), ("Y", targets)):
+            if self.data[role] is None and given is not None:
+                same = [p for p in read if self.value(p) is given]
+                self.data[role] = same[0] if same else None
         X, Y = (self.value(self.data[role]) for role in ("X", "Y"))
         X = np.zeros((1, 1)) if X is None else np.asarray(X, float)
         super().__init__(held, X, None if Y is None else np.asarray(Y))

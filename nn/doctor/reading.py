@@ -270,6 +270,7 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     known |= next(invent.initial_calls(function, dims), {})
     own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
+    unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
     if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits
         own[unknown[0]] = data.get("Y")
         known.pop(unknown[0], None)
