@@ -62,12 +62,6 @@ class Room:
             return "X"
         return next(n for n in (f"H{layer}", f"A{layer}", f"Z{layer}") if n in self.symbols)
 
-    def input_of(self, layer: int) -> str:
-        """The name of what layer ``layer`` takes."""
-        if layer == 1:
-            return "X"
-        return f"A{layer - 1}" if f"A{layer - 1}" in self.symbols else f"Z{layer - 1}"
-
     def factor(self, f: Factor, e: Any) -> Any:
         return f.on(e, self["m"], self["n"])
 
@@ -147,7 +141,7 @@ def changes_of(name: str, formula: Any, room: Room, known: list[str]) -> list[Ch
     keys = {formula.key}
     with np.errstate(all="ignore"):
         for make in (
-            source(name, layer, formula, room, known),
+            source(name, layer, formula, room),
             about_decay(name, room),
             factors(name, formula, room),
             other_names(name, formula, room, known),
@@ -179,7 +173,8 @@ def read(rows: Iterable[Row], names: Mapping[str, Any]) -> Iterator[Change]:
             formula = eval(code_of(text), {"np": np, **names})
         except UNFIT:  # this network has no such name, or the shapes do not fit
             continue
-        yield Change(kind, says.format(**names), formula)
+        if formula is not None:
+            yield Change(kind.format(**names), says.format(**names), formula)
 
 
 @lru_cache(None)
@@ -239,17 +234,14 @@ def times_m(formula: Any, m: Any) -> Any:
 
 
 def about_decay(name: str, room: Room) -> Iterator[Change]:
-    """The regularisation term of dW, and what else is wrong in a dW that has one."""
+    """The regularisation term of dW, and a factor that is wrong only beside it."""
     if name not in room.decayed:
         return
     data, term = room.decayed[name]
     names = room.names("m", "lambda_", name=name, data=data, term=term, W=room[name[1:]])
     yield from read(DECAY, names)
-    for c in (*factors(name, data, room), *edits_of(name, data)):
-        names |= {"says": c.says, "changed": c.formula}
-        yield from read([(c.kind, "{says}", "changed + term")], names)
-    for what, edited in edits(term):
-        yield Change(what, f"{name}: {what} in `{term}`", data + edited)
+    for c in factors(name, data, room):
+        yield Change(c.kind, c.says, c.formula + term)
 
 
 DECAY = rows("""
@@ -257,52 +249,17 @@ DECAY = rows("""
         data
     regularisation sign: {name} has the regularisation term with the wrong sign
         data - term
-    regularisation: {name} has another regularisation term than the cost: lambda * {W}
+    regularisation: {name} has another regularisation term than the cost, {term}
         data + lambda_ * W
-    regularisation: {name} has another regularisation term than the cost: lambda / m * {W}
         data + lambda_ * W / m
-    regularisation: {name} has twice the regularisation term of the cost
-        data + 2 * lambda_ * W
-        data + 2 * lambda_ * W / m
-    regularisation: {name} has half the regularisation term of the cost
-        data + lambda_ * W / 2
-        data + lambda_ * W / m / 2
     regularisation: {name} has the weights squared in its regularisation term
         data + term * W
 """)
 
 
-def about_dW(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    input_ = room.input_of(layer)
-    for other in dict.fromkeys([f"Z{layer}", room.activations(layer), *inputs(room)]):
-        if other != input_:
-            says = f"{name} is computed with {other}; it takes {input_}, the input of layer {layer}"
-            yield from exchanged("operand of dW", says, formula, input_, room[other])
-    yield from from_dA(name, layer, formula, room)
-    yield from read(
-        [("transposed", "{name} is transposed", "formula.T")],
-        room.names(name=name, formula=formula),
-    )
-
-
-def exchanged(kind: str, says: str, formula: Any, old: str, new: Any) -> Iterator[Change]:
-    """The formula with another array in the place of a name, if it can be computed."""
-    try:
-        yield Change(kind, says, formula.substitute({old: new}))
-    except UNFIT:
-        return
-
-
-def from_dA(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
-    """dA for dZ in what the gradient of layer ``layer`` goes into."""
-    if (dA := f"dA{layer}") in room:
-        says = f"{name} is computed from {dA}, before the derivative of layer {layer}'s activation"
-        yield from exchanged("dA for dZ", says, formula, f"dZ{layer}", room[dA])
-
-
-def inputs(room: Room) -> list[str]:
-    layers = range(1, room.twin.depth + 1)
-    return ["X", *(n for i in layers for n in (f"A{i}", f"Z{i}", f"H{i}") if n in room)]
+def about_dW(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
+    names = {"name": name, "formula": formula}
+    yield from read([("transposed", "{name} is transposed", "formula.T")], names)
 
 
 SUMS = rows("""
@@ -314,7 +271,6 @@ SUMS = rows("""
         scaled(np.sum(dZ, axis=1 - batch))
     not summed: {name} is not summed over the examples
         scaled(dZ)
-        1.0 * dZ
     mean for sum: {name} takes a mean where the examples have to be added
         scaled(np.mean(dZ, axis=batch, keepdims=keep))
     max for sum: {name} takes a maximum where the examples have to be added
@@ -323,22 +279,14 @@ SUMS = rows("""
 {name} broadcasts to a square: keepdims=True is missing
         scaled(np.sum(dZ, axis=batch))
 """)
-REGULARISED = rows("""
-    regularised bias: {name} has a regularisation term, which the cost has only for the weights
-        formula + lambda_ * b / m
-        formula + lambda_ * b
-""")
 
 
-def about_db(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
+def about_db(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
     dZ, batch = room[f"dZ{layer}"], 1 - room.twin.features
     shape = np.shape(room.values[f"b{layer}"])
-    names = room.names("lambda_", "m", name=name, formula=formula, dZ=dZ, b=room[f"b{layer}"])
-    names |= {"batch": batch, "shape": shape, "keep": len(shape) == 2}
-    names |= {"flat": (dZ.value.shape[1 - batch],), "scaled": lambda e: room.factor(room.outer, e)}
-    yield from read(SUMS, names)
-    yield from from_dA(name, layer, formula, room)
-    yield from read(REGULARISED, names)
+    names = {"name": name, "dZ": dZ, "b": room[f"b{layer}"], "batch": batch, "shape": shape}
+    names |= {"keep": len(shape) == 2, "flat": (dZ.value.shape[1 - batch],)}
+    yield from read(SUMS, {**names, "scaled": lambda e: room.factor(room.outer, e)})
 
 
 DROPOUT = rows("""
@@ -354,8 +302,6 @@ DROPOUT = rows("""
 THROUGH_W = rows("""
     updated W: {name} is computed with {W} after its update: take all gradients first, then update
         formula.substitute({str(W): W - rate * dW})
-    W not transposed: {name} multiplies with {W} where the formula has its transpose
-        flipped()
     W missing: {name} is {dZ} itself: {W} is missing
         1.0 * dZ
     inverse for transpose: {name} is computed with the inverse of {W} where the formula has its transpose
@@ -363,7 +309,7 @@ THROUGH_W = rows("""
 """)
 
 
-def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
+def about_dA(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
     if layer == room.twin.depth:
         yield from other_costs(name, room, room[room.activations(layer)])
         return
@@ -374,23 +320,10 @@ def about_dA(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
         return
     names |= {x: room[f"{x}{layer + 1}"] for x in ("W", "dZ", "dW") if f"{x}{layer + 1}" in room}
     names |= {"rate": room["learning_rate"], "columns": room.twin.features == 0}
-    names["flipped"] = lambda: with_W_flipped(room, layer + 1)
     yield from read(THROUGH_W, names)
-    yield from from_dA(name, layer + 1, formula, room)
-
-
-def with_W_flipped(room: Room, layer: int) -> Any:
-    """dA of the layer before ``layer``, with W transposed where it should not be, or not where it
-    should."""
-    W, dZ = room[f"W{layer}"], room[f"dZ{layer}"]
-    product = room.twin.layers[layer - 1].product
-    W = W.T if ".T" in product else W
-    return W @ dZ if room.twin.features == 0 else dZ @ W
 
 
 COST_SLOPES = rows("""
-    another cost: {name} is A - Y, which is not the derivative of this cost by the output
-        scaled(A - Y)
     sign of a term: {name} has one term of the cost's derivative with the wrong sign
         scaled(-(Y / A) - (1 - Y) / (1 - A))
         scaled(Y / A + (1 - Y) / (1 - A))
@@ -416,7 +349,8 @@ def other_costs(name: str, room: Room, A: Any) -> Iterator[Change]:
         return room.factor(room.inner, e)
 
     names = {"name": name, "A": A, "Y": Y, "cost": cost, "scaled": scaled}
-    yield from read(COST_SLOPES, names)
+    if cost == "cross-entropy":
+        yield from read(COST_SLOPES, names)
     if cost == "squared error":  # with the 2 that its factor has absorbed
         yield from edits_of(name, scaled(cost_slope(cost, A, Y)))
     for other in ("cross-entropy", "squared error", "cross-entropy of classes"):
@@ -425,85 +359,94 @@ def other_costs(name: str, room: Room, A: Any) -> Iterator[Change]:
             yield from read(ANOTHER_COST, names | {"other": other, "slope": slope})
 
 
-SLOPES = {  # of each activation, at Z with the value A; s and t are sigmoid and tanh of Z
+SLOPES = {  # of each activation, at Z; s and t are sigmoid and tanh of Z
     "relu": "Z > 0",
     "sigmoid": "s * (1 - s)",
     "tanh": "1 - t**2",
-    "the identity": "np.ones_like(Z)",
-    "leaky relu": "np.where(Z > 0, 1.0, 0.01)",
+    "leaky relu": "np.where(Z > 0, 1.0, leak)",
     "softplus": "s",
 }
 BY_VALUE = {"relu": "A > 0", "sigmoid": "A * (1 - A)", "tanh": "1 - A**2"}
-MISTAKEN = {  # by activation; g is the gradient of its value
-    "tanh": rows("""
-        tanh's slope: {name} has 1 + {A}**2 for tanh's slope 1 - {A}**2
-            g * (1 + A**2)
-        tanh's slope: {name} has {A} for tanh's slope 1 - {A}**2
-            g * A
-        tanh's slope: {name} has 1 - {A} for tanh's slope 1 - {A}**2
-            g * (1 - A)
-        tanh's slope: {name} has 1 - {Z}**2 for tanh's slope 1 - tanh({Z})**2
-            g * (1 - Z**2)
-        tanh's slope: {name} has {A}**2 for tanh's slope 1 - {A}**2
-            g * A**2
-    """),
-    "sigmoid": rows("""
-        sigmoid's slope: {name} has {A} for sigmoid's slope {A} * (1 - {A})
-            g * A
-        sigmoid's slope: {name} has 1 - {A} for sigmoid's slope {A} * (1 - {A})
-            g * (1 - A)
-        sigmoid's slope: {name} has {A} * (1 + {A}) for sigmoid's slope {A} * (1 - {A})
-            g * A * (1 + A)
-        sigmoid's slope: {name} has {Z} * (1 - {Z}) for sigmoid's slope {A} * (1 - {A})
-            g * Z * (1 - Z)
-        sigmoid's slope: {name} has {A}**2 for sigmoid's slope {A} * (1 - {A})
-            g * A**2
-    """),
-    "softmax": rows("""
-        softmax as p (1 - p): {name} has p * (1 - p) for softmax: the effect of one output on the others \
-is missing
-            g * A * (1 - A)
-        softmax's slope: {name} is {g} * {A}: a term is missing
-            g * A
-    """),
-    "relu": rows("""
-        mask inverted: {name} has the mask of relu inverted
-            g * (Z <= 0)
-        value for slope: {name} is multiplied by relu's value {A} instead of its slope
-            g * A
-        mask on the gradient: {name} cuts where {g} is negative; relu's slope depends on {Z}
-            g * (g > 0)
-        mask on the gradient: {name} cuts where {g} is negative too; relu's slope depends on {Z}
-            g * (Z > 0) * (g > 0)
-    """),
-    "leaky relu": rows("""
-        leaky slope: {name} is 0 for negative {Z}, where leaky relu has slope {leak}
-            g * (Z > 0)
-        mask inverted: {name} has the two slopes of leaky relu exchanged
-            g * np.where(Z > 0, leak, 1.0)
-        upstream missing: {name} is the slope of leaky relu alone: {g} is not multiplied in
-            np.where(Z > 0, 1.0, leak)
-    """),
-}
-AT_VALUE = rows("""
+SLOPE = rows("""
+    derivative missing: {name} lacks the derivative of {kind}: it is {g} itself
+        1.0 * g
     derivative at A: {name} takes the derivative of {kind} at {A} instead of {Z}
-        g * at_A
-    derivative at A: {name} takes the derivative at {A} instead of {Z}{always}
-        g * (A >= 0)
+        g * slope(A)
+    mask always true: {name} takes the mask at {A} instead of {Z}: it is always true
+        g * (A >= 0) if kind == "relu" else None
     derivative twice: {name} has the derivative of {kind} twice
-        formula * at_Z
+        formula * slope(Z)
     upstream missing: {name} is the derivative of {kind} alone: {g} is not multiplied in
-        1.0 * at_Z
+        1.0 * slope(Z)
+    {kind}'s slope: {name} has {A} for {kind}'s slope
+        g * A if kind in ("tanh", "sigmoid", "softmax") else None
+    {kind}'s slope: {name} takes {kind}'s slope, written for {A}, at {Z}
+        g * by_value(Z)
+    value for slope: {name} is multiplied by the value {A} of {kind} instead of its slope
+        g * A
+    mask inverted: {name} has the slope of {kind} for {Z} < 0 where {Z} > 0, and the other way round
+        g * slope(-Z) if "relu" in kind else None
+    mask on the gradient: {name} cuts where {g} is negative; relu's slope depends on {Z}
+        g * (g > 0)
+    mask on the gradient: {name} cuts where {g} is negative too; relu's slope depends on {Z}
+        formula * (g > 0)
+    softmax as p (1 - p): {name} has p * (1 - p) for softmax: the effect of one output on the others \
+is missing
+        g * A * (1 - A) if kind == "softmax" else None
+""")
+OTHER_SLOPE = rows("""
+    another activation: {name} has the derivative of {other}, but {layer} has {kind}
+        g * slope_at(other, Z)
+        g * value_at(other, A)
 """)
 
 
-def slope_at(kind: str, Z: Any, A: Any) -> Any:
-    """The derivative of an activation at ``Z`` with the value ``A``; None for another than `SLOPES`."""
-    room = {"np": np, "Z": Z, "A": A, "s": activation_of("sigmoid", 0)(Z), "t": np.tanh(Z)}
-    return eval(code_of(SLOPES[kind]), room) if kind in SLOPES else None
+def slope_at(activation: str, Z: Any) -> Any:
+    """The derivative of an activation at ``Z``; NameError for one that has no slope by itself."""
+    kind, leak = kind_of(activation)
+    room = {"np": np, "Z": Z, "s": activation_of("sigmoid", 0)(Z), "t": np.tanh(Z), "leak": leak}
+    return eval(code_of(SLOPES.get(kind, "none")), room)
 
 
-def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
+def kind_of(activation: str) -> tuple[str, float]:
+    """What an activation is called, and the slope for negative numbers that a leaky relu has."""
+    kind, _, leak = activation.partition(" ")
+    if kind == "leaky" and leak and leak != "relu":
+        return "leaky relu", float(leak)
+    return activation, 0.01
+
+
+def value_at(activation: str, A: Any) -> Any:
+    """The derivative of an activation by its value."""
+    return eval(code_of(BY_VALUE.get(activation, "none")), {"A": A})
+
+
+def about_slope(activation: str, layer: str, names: Mapping[str, Any]) -> Iterator[Change]:
+    """What can be wrong in ``formula``, the gradient ``g`` times the derivative of ``layer``'s
+    activation at Z, with the value A."""
+    kind, _ = kind_of(activation)
+    more: dict[str, Any] = {
+        "kind": kind,
+        "layer": layer,
+        "slope_at": slope_at,
+        "value_at": value_at,
+    }
+    more["slope"] = lambda z: slope_at(activation, z)
+    more["by_value"] = lambda a: value_at(kind, a)
+    yield from read(SLOPE, {**names, **more})
+    for other in SLOPES:
+        if other != kind:
+            yield from read(OTHER_SLOPE, {**names, **more, "other": other})
+    if kind in BY_VALUE:
+        slope, g = value_at(kind, names["A"]), names["g"]
+        for what, edited in edits(slope):
+            if what == "operands exchanged":  # a wrong sign
+                continue
+            says = f"{names['name']} has {edited} for {kind}'s slope {slope}"
+            yield Change(f"{kind}'s slope", says, g * edited)
+
+
+def about_dZ(name: str, layer: int, formula: Any, room: Room) -> Iterator[Change]:
     twin = room.twin
     activation = twin.layers[layer - 1].activation
     upstream = next((n for n in (f"dH{layer}", f"dA{layer}") if n in room), None)
@@ -511,70 +454,39 @@ def about_dZ(name: str, layer: int, formula: Any, room: Room, known: list[str]) 
     names: dict[str, Any] = {"name": name, "formula": formula, "Z": Z, "A": A}
     if upstream is None:  # the identity: dZ is the gradient of what follows itself
         if layer < twin.depth:
-            yield from about_dA(name, layer, formula, room, known)
+            yield from about_dA(name, layer, formula, room)
             return
         yield from other_costs(name, room, A)
-        for other, text in BY_VALUE.items():
-            says = f"{name} has the derivative of {other}, but the output has no activation"
-            yield from read([("another activation", says, f"formula * ({text})")], names)
+        yield from about_slope("identity", "the output", {**names, "g": formula})
         return
-    g = names["g"] = room[upstream]
-    right = names["kind"] = activation.split()[0].replace("leaky", "leaky relu")
-    names["leak"] = float(activation.split()[1]) if right == "leaky relu" else None
-    names["always"] = " (always true, as relu is never negative)" * (right == "relu")
-    says = f"{name} lacks the derivative of the {right}: it is {upstream} itself"
-    yield Change("derivative missing", says, g)
-    for other in SLOPES:
-        if other not in (activation, right, "the identity"):
-            says = f"{name} has the derivative of {other}, but layer {layer} has {right}"
-            yield Change("another activation", says, g * slope_at(other, Z, A))
-    for other, text in BY_VALUE.items():
-        if other != right:
-            says = f"{name} has the derivative of {other}, at {A}, but layer {layer} has {right}"
-            yield from read([("another activation", says, f"g * ({text})")], names)
-    if right in SLOPES:
-        names |= {"at_Z": slope_at(right, Z, A), "at_A": slope_at(right, A, A)}
-        yield from read(AT_VALUE, names)
-    yield from read(MISTAKEN.get(right, []), names)
+    names["g"] = room[upstream]
+    yield from about_slope(activation, f"layer {layer}", names)
     for k in range(1, twin.depth + 1):
-        if k != layer and right in SLOPES:
-            z = room[f"Z{k}"]
-            kind = "mask" if right == "relu" else "cache"
+        if k != layer:
+            z = names["other"] = room[f"Z{k}"]
+            names["slope"] = lambda z=z: slope_at(activation, z)
+            kind = "mask" if activation == "relu" else "cache"
             says = f"{name} takes the derivative at {z} of layer {k}, not at {Z}"
-            slope = slope_at(right, z, room[room.activations(k)])
-            names["slope"] = slope
-            yield from read([(f"{kind} of another layer", says, "g * slope")], names)
-    for other in known:
-        if other[1] in "AZH" and other not in (name, upstream):
-            says = f"{name} is computed from {other}; it takes {upstream}"
-            yield from exchanged("upstream of another layer", says, formula, upstream, room[other])
+            yield from read([(f"{kind} of another layer", says, "g * slope()")], names)
     if layer == twin.depth and "Y" in room:
         yield from fused(name, room, names)
 
 
 def fused(name: str, room: Room, about: Mapping[str, Any]) -> Iterator[Change]:
     """The output layer's dZ written in one step, for another cost or activation than the given."""
-    cost, right = room.twin.cost, about["kind"]
-    by_value = "A * (1 - A)"
-
-    def scaled(e: Any) -> Any:
-        return room.factor(room.inner, e)
-
-    names = {**about, "Y": room["Y"], "cost": cost, "scaled": scaled}
-    names.setdefault("at_Z", eval(by_value, dict(about)))
-    if not (cost.startswith("cross") and right in ("sigmoid", "softmax")):
-        yield from read(MATCHED, names)
+    cost = room.twin.cost
+    right, _ = kind_of(room.twin.layers[-1].activation)
+    names = {**about, "Y": room["Y"], "cost": cost, "kind": right}
+    names["scaled"] = lambda e: room.factor(room.inner, e)
+    names["at_Z"] = (
+        slope_at(right, about["Z"]) if right in SLOPES else value_at("sigmoid", about["A"])
+    )
     if cost.startswith("cross"):
         yield from read(UNMATCHED, names)
-    yield from read(OUTPUT, names)
-    yield from edits_of(name, scaled(names["A"] - names["Y"]))
+    for c in edits_of(name, names["scaled"](about["A"] - room["Y"])):
+        yield Change("cost's gradient", c.says, c.formula)
 
 
-MATCHED = rows("""
-    another cost: {name} is A - Y, the gradient for the cross-entropy with its own sigmoid or softmax; \
-here {kind} meets the {cost}
-        scaled(A - Y)
-""")
 UNMATCHED = rows("""
     slope of the output twice: {name} is (A - Y) times the {kind}'s slope, the gradient for squared \
 errors; for the {cost} the slope cancels
@@ -582,35 +494,26 @@ errors; for the {cost} the slope cancels
     another cost: {name} is the gradient of the squared error, but the cost is the {cost}
         scaled(2 * (A - Y) * at_Z)
 """)
-OUTPUT = rows("""
-    sign: {name} is Y - A, with the wrong sign
-        scaled(Y - A)
-    cost's gradient: {name} is the output itself: Y is missing
-        scaled(1.0 * A)
-    cost's gradient: {name} is A + Y
-        scaled(A + Y)
-    cost's gradient: {name} is Y: the output is missing
-        scaled(1.0 * Y)
-    cost's gradient: {name} is -Y: the output is missing
-        scaled(-1.0 * Y)
-""")
 
 
 def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterator[Change]:
-    """Another array of the same shape in the place of a name: another layer's, usually."""
-    own = formula.symbols()
-    for used in sorted(own):
-        shape = np.shape(room.values.get(used, ()))
-        if len(shape) < 2:
-            continue
-        for other in [*room.values]:
-            same = other[:-1] == used[:-1]  # of another layer, with any shape that can be computed
-            if other in (used, name) or (np.shape(room.values[other]) != shape and not same):
+    """Another array in the place of a name, where it can be computed with it."""
+    for used in sorted(formula.symbols()):
+        for other, value in room.values.items():
+            gradient = other.startswith("d") and other not in known
+            if other in (used, name) or gradient or min(np.ndim(value), room[used].ndim) < 2:
                 continue
-            if other.startswith("d") and other not in known:
+            kind, says = "another array", f"{name} is computed with {other}; it takes {used}"
+            if used[:2] == "dZ" and other in (f"dA{used[2:]}", f"dH{used[2:]}"):
+                kind, says = "dA for dZ", f"{says}, after the derivative of the activation"
+            elif used[0] == "d":
+                kind = "upstream of another layer"
+            elif name[1] == "W":
+                kind, says = "operand of dW", f"{says}, the input of layer {name[2:]}"
+            try:
+                yield Change(kind, says, formula.substitute({used: room[other]}))
+            except UNFIT:
                 continue
-            says = f"{name} is computed with {other} where the formula has {used}"
-            yield from exchanged("another array", says, formula, used, room[other])
 
 
 def edits_of(name: str, formula: Any) -> Iterator[Change]:

@@ -196,7 +196,7 @@ class Local(Subject):
         if any(f is None for f in found):
             return None
         ups = [self.dout, self.dout]
-        return pair_cause(self.layer.title, "dx", values, rights, found, points, ups, True)
+        return pair_cause(self.layer.title, "dx", values, found, points, ups)
 
 
 class Layer:

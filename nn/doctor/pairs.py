@@ -11,6 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from nn.doctor.hypotheses import (
+    FACTORS,
+    SLOPES,
+    Change,
+    about_slope,
+    edits_of,
+    evaluate,
+    read,
+    slope_at,
+)
 from nn.doctor.naming import (
     argument_names,
     label,
@@ -24,6 +34,7 @@ from nn.doctor.sandbox import attempt
 from nn.doctor.simple import difference
 from nn.doctor.trial import relative
 from tinygrad_edu import Tensor, gradients
+from tinygrad_edu.expressions import symbol
 
 Function = Callable[..., Any]
 
@@ -161,12 +172,13 @@ def judge_pair(
                 f"{name} takes the value of {label(f)}, not its argument: call it with A, not with Z"
             )
         if not good:
-            cause = pair_cause(f, name, given, rights, found, points, ups, pulls)
+            ones = [np.ones_like(x) for x in points]
+            cause = pair_cause(f, name, given, found, points, ups if pulls else ones)
             if cause is not None:
                 place(cause, g)
                 report.causes.append(cause)
             else:
-                mend_pair(report, g, how, given, rights)
+                report.unexplained.append(f"{name}: {difference(given[0], rights[0])}")
     report.checked.append("two random arrays" + (f", {how}" if how else ""))
     return report
 
@@ -183,105 +195,39 @@ def place(cause: Cause, g: Function) -> None:
     cause.source = linecache.getline(code.co_filename, cause.line).strip()
 
 
-def pair_cause(
-    f: Any, name: str, given: Any, rights: Any, found: Any, points: Any, ups: Any, pulls: bool
-) -> Cause | None:
-    """The known mistakes with a slope."""
+def pair_cause(f: Any, name: str, given: Any, found: Any, points: Any, ups: Any) -> Cause | None:
+    """The known mistakes with a slope, which is multiplied with the gradients ``ups``."""
     what = f if isinstance(f, str) else label(f)
-    fits: list[tuple[str, str]] = []
-
-    def try_out(kind: str, says: str, make: Function) -> None:
-        try:
-            values = [make(x, t[0], t[1]) for x, t in zip(points, found)]
-            whole = [v * u for v, u in zip(values, ups)] if pulls else values
-            if all(relative(a, b) < 1e-9 for a, b in zip(whole, given)):
-                fits.append((kind, says))
-        except (ValueError, TypeError):
-            return
-
-    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
-    slopes = {
-        "relu": lambda x: 1.0 * (x > 0),
-        "sigmoid": lambda x: sigmoid(x) * (1 - sigmoid(x)),
-        "tanh": lambda x: 1 - np.tanh(x) ** 2,
-        "softplus": sigmoid,
-    }
-    try_out(
-        "derivative missing",
-        "the derivative is missing: it is 1 everywhere",
-        lambda x, a, s: np.ones_like(x),
+    kind = next(
+        (k for k in SLOPES if fits([slope_at(k, x) for x in points], [t[1] for t in found])), ""
     )
-    try_out("sign", "the sign is wrong", lambda x, a, s: -s)
-    try_out("factor 2", "it is twice the derivative", lambda x, a, s: 2 * s)
-    try_out("factor 1/2", "it is half the derivative", lambda x, a, s: s / 2)
-    try_out("value for slope", "it is the value of the function, not its slope", lambda x, a, s: a)
-    try_out(
-        "tanh's slope",
-        f"it is 1 + {what}(x)**2; tanh's slope is 1 - tanh(x)**2",
-        lambda x, a, s: 1 + a**2,
-    )
-    try_out("slope of the value", f"it is 1 - {what}(x)", lambda x, a, s: 1 - a)
-    try_out("tanh's slope", "it is 1 - x**2; with x for tanh(x)", lambda x, a, s: 1 - x**2)
-    try_out(
-        "sigmoid's slope", "it is x * (1 - x), with x for sigmoid(x)", lambda x, a, s: x * (1 - x)
-    )
-    try_out("sigmoid's slope", f"it is {what}(x) * (1 + {what}(x))", lambda x, a, s: a * (1 + a))
-    try_out("mask inverted", "the mask is inverted", lambda x, a, s: 1.0 * (x <= 0))
-    try_out("mask always true", "the mask is always true", lambda x, a, s: 1.0 * (a >= 0))
-    try_out("derivative twice", "the derivative is multiplied in twice", lambda x, a, s: s * s)
-    for kind, f_of_value in (("sigmoid", lambda a: a * (1 - a)), ("tanh", lambda a: 1 - a**2)):
-        try_out(
-            "another activation",
-            f"it is the derivative of {kind} as of its value, not of {what}",
-            lambda x, a, s, d=f_of_value: d(a),
-        )
-    for activation, slope in slopes.items():
-        try_out(
-            "another activation",
-            f"it is the derivative of {activation}, not of {what}",
-            lambda x, a, s, d=slope: d(x),
-        )
-        try_out(
-            "derivative at A",
-            f"it is the derivative of {activation} at {what}(x) instead of x",
-            lambda x, a, s, d=slope: d(a),
-        )
-    if pulls:
-        for kind, says, values in (
-            (
-                "upstream missing",
-                "the gradient that it receives is not multiplied in",
-                [t[1] for t in found],
-            ),
-            (
-                "softmax as p (1 - p)",
-                "it is p * (1 - p): the effect of one output on the others is missing",
-                [u * t[0] * (1 - t[0]) for u, t in zip(ups, found)],
-            ),
+    kind = kind or ("softmax" if "softmax" in what.lower() else what)
+    texts = ("x", f"{what}(x)", "the gradient", f"{what}'(x)")
+    rooms = [dict(zip(texts, (x, t[0], u, t[1]))) for x, t, u in zip(points, found, ups)]
+    Z, A, g, right = (symbol(k, v) for k, v in rooms[0].items())
+    formula = g * (slope_at(kind, Z) if kind in SLOPES else right)
+    names = {"name": name, "Z": Z, "A": A, "g": g, "formula": formula}
+    causes: dict[str, Change] = {}
+    with np.errstate(all="ignore"):
+        for change in (
+            *about_slope(kind, what, names),
+            *read(FACTORS, names),
+            *edits_of(name, formula),
         ):
-            if all(relative(a, b) < 1e-9 for a, b in zip(values, given)):
-                fits.append((kind, says))
-    if not fits:
+            if fits([evaluate(change.formula, room) for room in rooms], given):
+                causes.setdefault(change.kind, change)
+    if not causes:
         return None
-    proof = "it gives your numbers to 1e-9 on two random arrays"
-    first = fits[0]
-    cause = Cause(name, first[0], f"{name}: {first[1]}", proof=proof)
-    formulas = {
-        "relu": "x > 0",
-        "tanh": "1 - tanh(x)**2",
-        "sigmoid": "sigmoid(x) * (1 - sigmoid(x))",
-    }
-    usual = what.lower()
-    if usual in formulas and all(
-        relative(slopes[usual](x), t[1]) < 1e-9 for x, t in zip(points, found)
-    ):
-        cause.right = formulas[usual]
-    cause.alternatives = [Cause(name, k, s) for k, s in fits[1:] if k != first[0]]
-    return cause
+    first, *rest = (Cause(name, c.kind, c.says) for c in causes.values())
+    first.proof = "it gives your numbers to 1e-9 on two random arrays"
+    first.alternatives = rest
+    if kind in SLOPES:
+        first.right = f"{SLOPES[kind]}"
+    return first
 
 
-def mend_pair(report: Report, g: Function, how: str, given: Any, rights: Any) -> None:
-    report.unexplained.append(f"{label(g)}: {difference(given[0], rights[0])}")
+def fits(values: Any, given: Any) -> bool:
+    return all(np.shape(v) == np.shape(g) and relative(v, g) < 1e-9 for v, g in zip(values, given))
 
 
 def check_loss_pair(f: Function, f_prime: Function) -> Report:
