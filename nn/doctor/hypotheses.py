@@ -506,7 +506,7 @@ def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterat
             kind, says = "another array", f"{name} is computed with {other}; it takes {used}"
             if used[:2] == "dZ" and other in (f"dA{used[2:]}", f"dH{used[2:]}"):
                 kind, says = "dA for dZ", f"{says}, after the derivative of the activation"
-            elif used[0] == "d":
+            elif used[0] == other[0] == "d":
                 kind = "upstream of another layer"
             elif name[1] == "W":
                 kind, says = "operand of dW", f"{says}, the input of layer {name[2:]}"

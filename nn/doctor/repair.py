@@ -250,15 +250,24 @@ def go_on(
 ) -> bool:
     """Backward stopped: the change after which it runs and everything is explained.
 
-    First of that line, then of those that assign what it uses, and then of any, which has to make all
-    right. Other mistakes may be left, and are found in the run that goes on; ``done`` are the changes
-    so far.
+    First of that line, then of those that assign what it uses, then with one more change, and then of
+    any line, which has to make all right. Other mistakes may be left, and are found in the run that
+    goes on; ``done`` are the changes so far.
     """
     assert trial.failure is not None
     lines = lines_of(trial.failure)
     repair = repair or Repair(diagnosis, trial, lines)
     later: list[tuple[Edit, list[Run]]] = []
-    for near in (lines, sources_of(trial.failure), []):
+    for near in [x for x in (lines, sources_of(trial.failure)) if x] + [[]]:
+        if not near:
+            stopped = ((e, r) for e, r in later if go_on_with(diagnosis, trial, r, (*done, e)))
+            for edit, runs in islice(stopped, 6 if len(done) < 2 else 0):
+                old = repair.change(edit)
+                if go_on(diagnosis, replace(trial, runs=runs), repair, (*done, edit)):
+                    return True
+                repair.change(edit._replace(new=old))
+            if done:
+                return False
         repair.first, repair.left = set(near), RUNS // 2
         best: list[tuple[float, Edit, Trial, Explanation]] = []
         for edit in repair.edits():
@@ -277,12 +286,6 @@ def go_on(
             best.sort(key=lambda b: b[0])
             write_change(diagnosis, [b for b in best if b[0] <= best[0][0] + 0.05], done)
             return True
-    stopped = ((e, r) for e, r in later if go_on_with(diagnosis, trial, r, (*done, e)))
-    for edit, runs in islice(stopped, 6 if len(done) < 2 else 0):
-        old = repair.change(edit)
-        if go_on(diagnosis, replace(trial, runs=runs), repair, (*done, edit)):
-            return True
-        repair.change(edit._replace(new=old))
     return False
 
 
