@@ -252,6 +252,10 @@ DECAY = rows("""
     regularisation: {name} has another regularisation term than the cost, {term}
         data + lambda_ * W
         data + lambda_ * W / m
+    regularisation: {name} has twice the regularisation term of the cost, {term}
+        data + 2 * term
+    regularisation: {name} has half the regularisation term of the cost, {term}
+        data + term / 2
     regularisation: {name} has the weights squared in its regularisation term
         data + term * W
 """)
@@ -382,9 +386,9 @@ SLOPE = rows("""
         g * A if kind in ("tanh", "sigmoid", "softmax") else None
     {kind}'s slope: {name} takes {kind}'s slope, written for {A}, at {Z}
         g * by_value(Z)
-    value for slope: {name} is multiplied by the value {A} of {kind} instead of its slope
+    value for slope: {name} has the value {A} of {kind}, not its slope
         g * A
-    mask inverted: {name} has the slope of {kind} for {Z} < 0 where {Z} > 0, and the other way round
+    mask inverted: {name} has the mask inverted: the slope of {kind} for {Z} < 0 where {Z} > 0
         g * slope(-Z) if "relu" in kind else None
     mask on the gradient: {name} cuts where {g} is negative; relu's slope depends on {Z}
         g * (g > 0)
@@ -508,6 +512,7 @@ def other_names(name: str, formula: Any, room: Room, known: list[str]) -> Iterat
                 kind, says = "dA for dZ", f"{says}, after the derivative of the activation"
             elif used[0] == other[0] == "d":
                 kind = "upstream of another layer"
+                says = f"{name} is computed from {other}; it takes {used}"
             elif name[1] == "W":
                 kind, says = "operand of dW", f"{says}, the input of layer {name[2:]}"
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -222,7 +223,8 @@ def pair_cause(f: Any, name: str, given: Any, found: Any, points: Any, ups: Any)
     first.proof = "it gives your numbers to 1e-9 on two random arrays"
     first.alternatives = rest
     if kind in SLOPES:
-        first.right = f"{SLOPES[kind]}"
+        words = {"Z": "x", "s": "sigmoid(x)", "t": "tanh(x)"}
+        first.right = re.sub(r"\b[Zst]\b", lambda m: words[m[0]], SLOPES[kind])
     return first
 
 
