@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from nn.doctor.examine import Examination
 from nn.doctor.experiment import is_bias
+from nn.doctor.loops import place_of, stored_inside
 from nn.doctor.naming import parameter_meant, role_of
 from nn.doctor.report import Report
-from nn.doctor.sandbox import Tracer, attempt
-from nn.doctor.subject import Run, Subject, batch_of, is_arraylike, loss_in
+from nn.doctor.statements import Statements
+from nn.doctor.subject import Run, is_arraylike
 
 
 class watch:  # noqa: N801
@@ -99,12 +100,12 @@ def examine_block(body: list[ast.stmt], before: Mapping[str, Any], filename: str
         (k for k in before if k in loaded and role_of(k) == "Y" and is_arraylike(before[k])), None
     )
     ordered = sorted(params, key=lambda k: (is_bias(k, params[k]), k))
-    subject = Block(body, before, filename, losses[-1], {k: params[k] for k in ordered}, X, Y)
+    subject = Block(body, before, filename, losses[-1], ordered, {"X": X, "Y": Y})
     return Examination(subject, "Block").run()
 
 
-class Block(Subject):
-    """Lines of code as a subject: names go in, names come out."""
+class Block(Statements):
+    """Lines that assign gradients to variables, which are called as the arrays are."""
 
     def __init__(
         self,
@@ -112,54 +113,22 @@ class Block(Subject):
         before: Mapping[str, Any],
         filename: str,
         loss: str,
-        params: dict[str, Any],
-        X: str | None,
-        Y: str | None,
+        params: Sequence[str],
+        data: Mapping[str, str | None],
     ):
-        self.names = (X, Y)
-        super().__init__(
-            params, before[X] if X else np.zeros((1, 1)), np.asarray(before[Y]) if Y else None
-        )
-        self.before, self.loss = before, loss
-        self.code = compile(ast.Module(body, []), filename, "exec")
-        last = max(
-            i
-            for i, s in enumerate(body)
-            if any(
-                isinstance(n, ast.Name) and n.id == loss and isinstance(n.ctx, ast.Store)
-                for n in ast.walk(s)
-            )
-        )
-        self.ahead = compile(ast.Module(body[: last + 1], []), filename, "exec")
+        self.last = loss
+        super().__init__(body, before, filename, places=params, data=data)
 
-    def room(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
-        room = {k: np.array(v) if isinstance(v, np.ndarray) else v for k, v in self.before.items()}
-        given = {n: v for n, v in zip(self.names, (X, Y)) if n is not None}
-        old, new = batch_of(self.X, self.Y), batch_of(X, Y)
-        for k, v in room.items():  # m = 6, counted before the block
-            if isinstance(v, int) and v == old and (role_of(k) == "m" or k in ("n", "N")):
-                given[k] = new
-        return {**room, **values, **given}
+    def marks(
+        self, body: Sequence[ast.stmt], places: Sequence[str] | None
+    ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
+        last = max(i for i, s in enumerate(body) if self.last in map(place_of, stored_inside(s)))
+        return self.last, None, body[: last + 1]
 
-    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
-        room = self.room(values, X, Y)
-        exec(self.ahead, room)
-        self.last_output = None
-        return loss_in(room[self.loss]), None
-
-    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
-        run = Run(stage="backward")
-        room = self.room({k: np.array(v) for k, v in values.items()}, X, Y)
-        tracer = Tracer(watch=watch)
-        _, run.failure = attempt(lambda: exec(self.code, room), tracer=tracer)
-        run.events = run.seen = [e for e in tracer.events if e.name not in self.before]
-        run.tracer = tracer
-        if run.failure:
-            return run
-        run.stage, run.loss = "done", room[self.loss]
-        for name, value in room.items():
+    def read(self, run: Run, before: dict[str, Any], after: Mapping[str, Any]) -> None:
+        run.events = run.seen = [e for e in run.events if e.name not in before]
+        for name, value in after.items():
             number = is_arraylike(value) or isinstance(value, float)
-            meant = parameter_meant(name, list(values)) if number else None
+            meant = parameter_meant(name, list(before)) if number else None
             if meant is not None and name != meant:
                 run.gradients[f"d{meant}"] = np.asarray(value)
-        return run

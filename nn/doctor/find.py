@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, pairwise, product
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,7 @@ from nn.doctor.subject import (
     GlobalSubject,
     ObjectSubject,
     Subject,
+    arrays_of,
     hold_arrays,
     is_arraylike,
     parameters_in,
@@ -256,6 +257,7 @@ class Finder:
         self.used: set[str] = set()
         self.methods: set[tuple[str, str]] = set()  # backward of a layer that is examined
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
+        self.whole = False  # something was examined that is no part of another thing
         self.slopes: dict[str, tuple[str, Function]] = {}  # by title: a derivative and its function
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
@@ -373,24 +375,28 @@ class Finder:
         return fits and not other and not repeats(function)
 
     def training_steps(self) -> Iterator[Report]:
-        """Loops that compute the gradients and update the parameters in their own lines."""
-        for site in sites(self.room.statements):
+        """Loops that compute the gradients and update the parameters in their own lines; or in what
+        they call, where nothing of that was examined as a whole."""
+        for site in sites(self.room):
             owner = site.owner.name if site.owner is not None else ""
-            done = site.kind is None and owner in self.used
-            if done or (site.kind, owner) in self.methods or self.is_driver(site):
+            done = (site.kind is None and owner in self.used) or (site.kind, owner) in self.methods
+            if done or (self.is_driver(site) if site.updates else self.whole):
                 continue
             report = self.best(site.title, self.step_subjects(site))
-            if report.status != 2 and site.kind is None:
-                self.take(owner)
-            yield report
+            if report.status != 2:
+                self.whole = True
+                if site.kind is None:
+                    self.take(owner)
+            if report.status != 2 or site.updates:
+                yield report
 
     def is_driver(self, site: Site) -> bool:
         """Whether the gradients come from a function or a method, which is examined by itself."""
         arguments = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
-        methods = {n for k in self.classes.values() for n in vars(k)}
+        methods = {n for _, n in self.methods}
         for call in (n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call)):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            own = name in self.used or (name in methods and IS["backward"].search(name))
+            own = name in self.used or name in methods
             ahead = IS["forward"].search(name) and not IS["backward"].search(name)
             if own and not is_activation(name) and not ahead:
                 return not IS["cost"].search(name) or gives_loss_too(self.named(name))
@@ -411,12 +417,15 @@ class Finder:
         if site.owner is not None:
             holder_of_it = kind if kind is not None else self.room
             owner = getattr(holder_of_it, site.owner.name, names.get(site.owner.name))
+        end = time.process_time() + PATIENCE
         for holder in list(self.made(kind)) if isinstance(kind, type) else [None]:
             own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
+            if not site.updates:  # of the objects that it uses
+                own = arrays_of(SimpleNamespace(**{k: names.get(k) for k in names_in(site.body)}))
             n_xs, n_ys = ends_of(own if holder is None else parameters_in(holder))
             kinds = [(c, x, y) for c in (False, True) for x in (*n_xs, 2, 3) for y in n_ys]
             tried = set()
-            while kinds:
+            while kinds and time.process_time() < end:
                 columns, n_x, n_y = sizes = kinds.pop(0)
                 if sizes in tried:
                     continue
@@ -427,12 +436,12 @@ class Finder:
                         given = {} if holder is None else {"self": holder}
                         given |= arguments(owner, [n_x, 5, n_y], data)
                         room = surroundings(site, names, given, data)
-                        subject = TrainingStep(site, room, str(self.room.path), X, Y)
+                        subject = TrainingStep(site, room, X, Y)
                         if subject.params and subject.Y is not None:
                             yield subject
                         if not any(v is X or v is Y for v in room.values()):
                             return  # it has its own data
-                        if not own and holder is None and len(tried) == 1:
+                        if not own and holder is None and len(tried) == 1 and subject.params:
                             # weights that are made before the loop fix the sizes
                             n_xs, n_ys = ends_of(subject.params)
                             own = subject.params
@@ -462,6 +471,7 @@ class Finder:
             near = sorted(nearest(b, costs), key=lambda c: c not in trained)
             report, f, c = self.network(b, nearest(b, forwards), near)
             if report.status != 2:
+                self.whole = True
                 self.take(f, c, b)
             if report.ok:
                 self.right |= self.reached(b)
@@ -600,6 +610,7 @@ class Finder:
                 )
                 report = self.best(name, chain(self.subjects([function], both=function), inputs))
                 if report.status != 2:
+                    self.whole = True
                     self.take(name)
                 yield report
 
@@ -874,9 +885,11 @@ class Finder:
                 if isinstance(f, FunctionType) and gives_loss_too(f) and not NOT.search(n)
             ]
             if together and not self.chosen["backward"]:
-                yield self.best(
+                report = self.best(
                     name, self.object_subjects(list(self.made(kind)), None, together[0])
                 )
+                self.whole = self.whole or report.status != 2
+                yield report
                 continue
             backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
             forward = self.chosen["forward"] or forward_for(kind, backward)
@@ -914,7 +927,9 @@ class Finder:
                     report, other.notes = other, [*other.notes, right]
                 elif other.ok:
                     report.checked += other.checked
-            self.methods |= {(name, backward or str(step))} if report.status != 2 else set()
+            if report.status != 2:
+                self.whole = True
+                self.methods.add((name, backward or str(step)))
             yield report
 
     def made(self, kind: type) -> Iterator[Any]:
@@ -1064,6 +1079,10 @@ class ScalarField:
 
     def backward(self, dout: Any) -> Any:
         return dout * np.asarray(self.g(self.x))
+
+
+def names_in(body: list[ast.stmt]) -> set[str]:
+    return {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
 
 
 def holds_functions(value: Any) -> bool:

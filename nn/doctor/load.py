@@ -49,6 +49,7 @@ class Room:
         self.names: dict[str, Any] = {"__name__": "learner", "__file__": str(path)}
         self.trees: list[ast.stmt] = []  # what was executed
         self.statements: list[ast.stmt] = []  # everything
+        self.files: dict[ast.stmt, str] = {}  # the file, or the cell, in which each stands
         self.notes: list[str] = []
         self.left_out: list[str] = []
         self.missing: dict[str, str] = {}  # imported name: its module
@@ -184,6 +185,7 @@ def run_part(room: Room, name: str, source: str) -> None:
         room.notes.append(f"{where} is not valid Python ({getattr(error, 'msg', error)})")
         body = salvaged(source)
     room.statements += body
+    room.files |= dict.fromkeys(body, name)
     room.notes += [f"{place(name, line)}: {says}" for line, says in twice(body)]
     for statement in body:
         run_statement(room, name, statement)

@@ -11,26 +11,16 @@ import ast
 import builtins
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, ModuleType
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
-from nn.doctor.load import Missing, is_constant
-from nn.doctor.naming import TREES, flatten, role_of
-from nn.doctor.sandbox import Tracer, attempt
-from nn.doctor.subject import (
-    Run,
-    Subject,
-    batch_of,
-    gradients_of_changes,
-    is_arraylike,
-    loss_in,
-    updates_seen,
-)
-from tinygrad_edu import Tensor
+from nn.doctor.load import Room, is_constant
+from nn.doctor.naming import role_of
+from nn.doctor.sandbox import attempt
+from nn.doctor.statements import Statements, value_at
+from nn.doctor.subject import arrays_of, is_arraylike
 
 Function = ast.FunctionDef | None
 
@@ -44,7 +34,8 @@ class Site:
     loops: list[ast.For | ast.While]  # around it, the outermost first
     owner: Function
     kind: str | None  # the class, for a method
-    updates: dict[str, ast.stmt] = field(default_factory=dict)
+    updates: dict[str, ast.stmt] = field(default_factory=dict)  # none where other code updates
+    file: str = ""
 
     def changes(self, statement: ast.stmt) -> bool:
         """Whether a parameter is updated in this statement."""
@@ -62,9 +53,10 @@ class Site:
         return f"the training step at line {self.line}" + (f" of {where}" if where else "")
 
 
-def sites(trees: list[ast.stmt]) -> Iterator[Site]:
+def sites(room: Room) -> Iterator[Site]:
     """The training steps in the text of a file: the innermost blocks that compute with parameters and
-    then change them by what they have computed."""
+    then change them by what they have computed; loops that leave this to what they call, too."""
+    trees = room.statements
     inside = {
         f.name: reads(f) for t in trees for f in ast.walk(t) if isinstance(f, ast.FunctionDef)
     }
@@ -80,7 +72,7 @@ def sites(trees: list[ast.stmt]) -> Iterator[Site]:
         for i, s in enumerate(body):
             inner: Iterator[Site] = iter(())
             if isinstance(s, ast.ClassDef):
-                inner = visit(s.body, [], [], None, s.name)
+                inner = visit(Mangled(s.name).visit(copy.deepcopy(s)).body, [], [], None, s.name)
             elif isinstance(s, ast.FunctionDef):
                 inner = visit(s.body, [], [], s, kind)
             elif isinstance(s, ast.For | ast.While):
@@ -92,10 +84,20 @@ def sites(trees: list[ast.stmt]) -> Iterator[Site]:
                 yield site
         if not found and (loops or owner is not None):
             updates = updates_in(body, inside)
-            if updates:
+            if updates or (loops and calls_with_targets(body)):
                 yield Site(body, before, loops, owner, kind, updates)
 
-    yield from visit(trees, [], [], None, None)
+    for i, s in enumerate(trees):
+        for site in visit([s], trees[:i], [], None, None):
+            site.file = room.files[s]
+            yield site
+
+
+def calls_with_targets(body: list[ast.stmt]) -> bool:
+    """Whether something is called, and the targets are used."""
+    nodes = [n for s in body for n in ast.walk(s)]
+    names = {str(getattr(n, "attr", getattr(n, "id", ""))) for n in nodes}
+    return any(isinstance(n, ast.Call) for n in nodes) and "Y" in map(role_of, names)
 
 
 def reads(tree: ast.AST) -> set[str]:
@@ -163,6 +165,11 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
     return found
 
 
+def stored_inside(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement assigns to, or those that it repeats or decides."""
+    return [t for s in [statement, *inner_statements(statement)] for t in stored(s)]
+
+
 def inner_statements(statement: ast.stmt) -> list[ast.stmt]:
     parts = [getattr(statement, name, []) for name in ("body", "orelse")]
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -170,75 +177,58 @@ def inner_statements(statement: ast.stmt) -> list[ast.stmt]:
     return [n for part in parts for s in part for n in [s, *inner_statements(s)]]
 
 
-class TrainingStep(Subject):
-    """The statements of a site as a subject: the data that they use go in, their variables come out."""
+class TrainingStep(Statements):
+    """The statements of a site as a subject, up to the last update."""
 
     descends = True
     reports_cost = True
 
     def __init__(
-        self,
-        site: Site,
-        room: Mapping[str, Any],
-        filename: str,
-        inputs: Any = None,
-        targets: Any = None,
+        self, site: Site, room: Mapping[str, Any], inputs: Any = None, targets: Any = None
     ):
         self.site = site
-        last = max(i for i, s in enumerate(site.body) if site.changes(s))
+        last = max((i for i, s in enumerate(site.body) if site.changes(s)), default=len(site.body))
         body = site.body[: last + 1]
-        names = {root(p) for s in body for n in ast.walk(s) if (p := place_of(n)) is not None}
-        self.room = {k: room[k] for k in sorted(names) if k in room and is_data(room[k])}
-        self.keys = {p: p.removeprefix("self.") for p in site.updates if self.value(p) is not None}
-        held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
         read = [p for s in body for p in sorted(reads(s))]
-        self.data = {role: self.data_name(role, read) for role in ("X", "Y")}
+        data = {role: data_name(role, read, site, room) for role in ("X", "Y")}
         for role, given in (("X", inputs), ("Y", targets)):
-            if self.data[role] is None and given is not None:
-                same = [p for p in read if self.value(p) is given]
-                self.data[role] = same[0] if same else None
-        X, Y = (self.value(self.data[role]) for role in ("X", "Y"))
-        X = np.zeros((1, 1)) if X is None else np.asarray(X, float)
-        super().__init__(held, X, None if Y is None else np.asarray(Y))
-        index, self.loss, self.shown = self.marks(body)
-        self.step = self.function(body, filename, room)
-        ahead = body[:index]
-        if self.loss is None and index < len(body):
-            output = output_in(body[index], {self.data["Y"]})
-            if output is not None:
-                self.shown = "_output"
-                assign = ast.Assign([ast.Name("_output", ast.Store())], output)
-                ahead = [*ahead, ast.copy_location(assign, body[index])]
-        self.ahead = self.function(ahead, filename, room)
+            if data[role] is None and given is not None:
+                same = [p for p in read if value_at(room, p) is given]
+                data[role] = same[0] if same else None
+        name = site.owner.name if site.owner is not None else "<module>"
+        places = list(site.updates) or None
+        super().__init__(body, room, site.file, name, places=places, data=data)
         self.learning_rate = self.rate()
 
-    # --- names
+    def marks(
+        self, body: Sequence[ast.stmt], places: Sequence[str] | None
+    ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
+        index, loss, shown = self.end_of_forward(body, places)
+        ahead = list(body[:index])
+        if loss is None and index < len(body):
+            output = output_in(body[index], {self.data["Y"]})
+            if output is not None:
+                shown = "_output"
+                assign = ast.Assign([ast.Name("_output", ast.Store())], output)
+                ahead.append(ast.copy_location(assign, body[index]))
+        return loss, shown, ahead
 
-    def value(self, place: str | None) -> Any:
-        """What stands at a place before the step; None where there is nothing."""
-        return value_at(self.room, place) if place is not None else None
-
-    def data_name(self, role: str, read: list[str]) -> str | None:
-        """The array that is the input, or the targets: by its name, the first that is read."""
-        arrays = [p for p in read if p not in self.keys and is_arraylike(self.value(p))]
-        return next((p for p in arrays if role_of(p.rpartition(".")[2]) == role), None)
-
-    def marks(self, body: list[ast.stmt]) -> tuple[int, str | None, str | None]:
+    def end_of_forward(
+        self, body: Sequence[ast.stmt], places: Sequence[str] | None
+    ) -> tuple[int, str | None, str | None]:
         """Where the forward pass ends, and the name of the loss or of the output."""
-        computed, targets, output = set(self.keys), {self.data["Y"]}, None
+        computed, targets, output = set(places or self.holders()), {self.data["Y"]}, None
         for i, s in enumerate(body):
             if self.site.changes(s):
                 break
-            names = [p for t in stored(s) if (p := place_of(t)) is not None]
+            names = [p for t in stored_inside(s) if (p := place_of(t)) is not None]
             used = reads(s)
             if used & computed or any(isinstance(n, ast.Call) for n in ast.walk(s)):
                 for name in names:
-                    low = name.rpartition(".")[2].lower()
-                    is_loss = role_of(low) == "cost" or "loss" in low or "cost" in low
-                    if is_loss and "abs(" not in ast.unparse(s):
+                    if is_loss(name, s):
                         return i + 1, name, output
             if used & computed and used & targets and (output or output_in(s, targets)):
-                later = self.marks_of_loss(body[i:])
+                later = self.loss_later(body[i:])
                 return (i, None, output) if later is None else (i + later[0], later[1], output)
             if used & computed and names:
                 computed |= set(names)
@@ -247,16 +237,20 @@ class TrainingStep(Subject):
                 targets |= set(names)
         return len(body), None, output
 
-    def marks_of_loss(self, body: list[ast.stmt]) -> tuple[int, str] | None:
+    def holders(self) -> list[str]:
+        """The names of what holds arrays, where it is not known which of them are the parameters."""
+        data = [root(p) for p in self.data.values() if p is not None]
+        held = arrays_of(SimpleNamespace(**self.room), numbers=True)
+        return [n for n in dict.fromkeys(map(root, held)) if n not in data or n == "self"]
+
+    def loss_later(self, body: Sequence[ast.stmt]) -> tuple[int, str] | None:
         """A loss that is assigned further on, before the update."""
         for i, s in enumerate(body):
             if self.site.changes(s):
                 return None
             for target in stored(s):
-                low = (place_of(target) or "").rpartition(".")[2].lower()
-                is_loss = role_of(low) == "cost" or "loss" in low or "cost" in low
-                if is_loss and "abs(" not in ast.unparse(s):
-                    return i + 1, str(place_of(target))
+                if (name := place_of(target)) is not None and is_loss(name, s):
+                    return i + 1, name
         return None
 
     def rate(self) -> float:
@@ -267,74 +261,18 @@ class TrainingStep(Subject):
             found |= {float(v) for v in numbers if isinstance(v, float) and 0 < abs(v) < 1}
         return found.pop() if len(found) == 1 else 1.0
 
-    # --- running
 
-    def function(
-        self, body: list[ast.stmt], filename: str, room: Mapping[str, Any]
-    ) -> FunctionType:
-        """The statements as a function of the names that they use, which returns its variables."""
-        name = self.site.owner.name if self.site.owner is not None else "<module>"
-        own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
-        arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
-        body = [Mangled(self.site.kind).visit(s) for s in copy.deepcopy(body)]
-        tree = ast.FunctionDef(name, arguments, [*body, own], [], None)
-        tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
-        start = body[0].lineno if body else 1
-        ast.copy_location(own, body[-1] if body else tree)
-        module = ast.fix_missing_locations(ast.Module([ast.copy_location(tree, own)], []))
-        tree.lineno = start
-        code = next(
-            c for c in compile(module, filename, "exec").co_consts if isinstance(c, CodeType)
-        )
-        TREES[code] = tree
-        return FunctionType(code, dict(room))
+def data_name(role: str, read: list[str], site: Site, room: Mapping[str, Any]) -> str | None:
+    """The array that is the input, or the targets: by its name, the first that is read."""
+    arrays = [p for p in read if p not in site.updates and is_arraylike(value_at(room, p))]
+    return next((p for p in arrays if role_of(p.rpartition(".")[2]) == role), None)
 
-    def start_with(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
-        """Fresh copies of all that the step uses, with other parameters and other data."""
-        room = copy.deepcopy(self.room)
-        old, new = batch_of(self.X, self.Y), batch_of(X, Y)
-        held = vars(room["self"]) if hasattr(room.get("self"), "__dict__") else {}
-        for names in (room, held):  # m, counted before the loop
-            for k, v in names.items():
-                if type(v) is int and v == old and (role_of(k) == "m" or k in ("n", "N", "m")):
-                    names[k] = new
-        if self.data["X"] is not None:
-            put_at(room, self.data["X"], X)
-        if self.data["Y"] is not None:
-            put_at(room, self.data["Y"], Y)
-        tree = self.container(
-            {k: v if isinstance(v, Tensor) else np.array(v) for k, v in values.items()}
-        )
-        for place, key in self.keys.items():
-            put_at(room, place, tree[key])
-        return room
 
-    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
-        self.last_output = None
-        room = self.ahead(**self.start_with(values, X, Y))
-        self.last_output = value_at(room, self.shown) if self.shown else None
-        return (loss_in(value_at(room, self.loss)) if self.loss else None), self.last_output
-
-    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
-        run = Run(stage="backward")
-        values = {k: np.array(v) for k, v in values.items()}
-        room = self.start_with(values, X, Y)
-        tracer = Tracer(watch=watch)
-        after, run.failure = attempt(lambda: self.step(**room), tracer=tracer)
-        run.events = run.seen = tracer.events
-        run.tracer = tracer
-        if run.failure:
-            return run
-        (run.loss, output), _ = attempt(lambda: self.truth(values, X, Y))
-        run.output = None if output is None else np.array(output)
-        run.stage = "done"
-        run.updates = True
-        new = flatten({key: value_at(after, place) for place, key in self.keys.items()})
-        before = {k: np.asarray(v) for k, v in values.items()}
-        new = {k: v for k, v in new.items() if k in before}
-        run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
-        run.events = run.events + updates_seen(run.events, before, self.learning_rate)
-        return run
+def is_loss(place: str, statement: ast.stmt) -> bool:
+    """Whether a statement assigns the loss, by the name of what it assigns to."""
+    low = place.rpartition(".")[2].lower()
+    named = role_of(low) == "cost" or "loss" in low or "cost" in low
+    return named and "abs(" not in ast.unparse(statement)
 
 
 class Mangled(ast.NodeTransformer):
@@ -364,36 +302,7 @@ def output_in(statement: ast.stmt, targets: set[Any]) -> ast.expr | None:
 
 
 def root(place: str) -> str:
-    return place.partition(".")[0]
-
-
-def value_at(room: Mapping[str, Any], place: str) -> Any:
-    name, _, attribute = place.partition(".")
-    value = room.get(name)
-    return getattr(value, attribute, None) if attribute else value
-
-
-def put_at(room: dict[str, Any], place: str, value: Any) -> None:
-    name, _, attribute = place.partition(".")
-    if attribute:
-        setattr(room[name], attribute, value)
-    else:
-        room[name] = value
-
-
-def is_data(value: Any) -> bool:
-    return not isinstance(value, ModuleType | type | Missing) and not callable(value)
-
-
-def as_floats(value: Any) -> Any:
-    """With floats for whole numbers: b = 0 is a parameter too."""
-    if isinstance(value, np.ndarray):
-        return value.astype(float)
-    if isinstance(value, Mapping):
-        return {k: as_floats(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)([as_floats(v) for v in value])
-    return np.float64(value) if isinstance(value, int | float) else value
+    return re.split(r"[.\[]", place)[0]
 
 
 # --- the surroundings of a step -------------------------------------------------------------------

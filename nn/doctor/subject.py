@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -781,6 +782,8 @@ def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> b
 
 # --- objects --------------------------------------------------------------------------------------
 
+NO_HOLDERS = (type, ModuleType, FunctionType, MethodType, np.vectorize)
+
 
 def arrays_of(
     holder: Any, depth: int = 5, numbers: bool = False, lists: bool = False
@@ -806,7 +809,7 @@ def arrays_of(
             pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
             for k, v in list(pairs):
                 visit(v, f"{path}[{k!r}]" if not isinstance(k, str) else f"{path}['{k}']", left - 1)
-        elif hasattr(value, "__dict__") and not isinstance(value, type) and not callable(value):
+        elif hasattr(value, "__dict__") and not isinstance(value, NO_HOLDERS):
             seen.add(id(value))
             for k, v in list(vars(value).items()):
                 visit(v, f"{path}.{k}" if path else k, left - 1)

@@ -1,0 +1,222 @@
+"""Lines of code as a subject: one step of a training loop, or a block that is watched.
+
+The statements are made a function of the names that they use, so that they can be run on other numbers
+and observed like the functions of a file. Their data go in by name, their variables come out.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.load import Missing
+from nn.doctor.naming import TREES, flatten, role_of
+from nn.doctor.sandbox import Tracer, attempt
+from nn.doctor.subject import (
+    Run,
+    Subject,
+    aliases,
+    arrays_of,
+    batch_of,
+    differs,
+    gradients_of_changes,
+    loss_in,
+    updates_seen,
+)
+from tinygrad_edu import Tensor
+
+
+class Statements(Subject):
+    """Statements over the names of ``room``; ``places`` say where the parameters stand in it.
+
+    A place is a name, or an attribute or an entry of something that has a name: ``net.layers[0].W``.
+    """
+
+    def __init__(
+        self,
+        body: Sequence[ast.stmt],
+        room: Mapping[str, Any],
+        filename: str,
+        function: str = "<module>",
+        *,
+        places: Sequence[str] | None = None,
+        data: Mapping[str, str | None],
+    ):
+        self.outer, self.filename, self.name = room, filename, function
+        names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
+        self.room = {k: room[k] for k in sorted(names) if k in room and is_data(room[k])}
+        self.step = self.function(body)
+        self.data = dict(data)
+        self.loss, self.shown, ahead = self.marks(body, places)
+        self.ahead = self.function(ahead)
+        if places is None:
+            places = list(self.carried())
+        self.keys = {p: p.removeprefix("self.") for p in places if self.value(p) is not None}
+        held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
+        X, Y = (self.value(self.data[role]) for role in ("X", "Y"))
+        X = np.zeros((1, 1)) if X is None else np.asarray(X, float)
+        super().__init__(held, X, None if Y is None else np.asarray(Y))
+
+    def marks(
+        self, body: Sequence[ast.stmt], places: Sequence[str] | None
+    ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
+        """The places of the loss and of the output, and the statements that compute them."""
+        raise NotImplementedError
+
+    def value(self, place: str | None) -> Any:
+        """What stands at a place before the statements run; None where there is nothing."""
+        return value_at(self.room, place) if place is not None else None
+
+    def carried(self) -> Iterator[str]:
+        """The places that the statements change and that the output or the loss depends on."""
+        holder = SimpleNamespace(**copied(self.room))
+        before = {k: np.array(v) for k, v in arrays_of(holder, numbers=True, lists=True).items()}
+        after, failure = attempt(lambda: self.step(**vars(holder)))
+        if failure is not None:
+            return
+        now = arrays_of(SimpleNamespace(**after), numbers=True, lists=True)
+        changed = [k for k, v in before.items() if k in now and np.shape(now[k]) == v.shape]
+        changed = [k for k in changed if differs(before[k], now[k])]
+        first = self.result(copied(self.room))
+        for place in dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed):
+            room = copied(self.room)
+            put_at(room, place, moved(as_floats(value_at(room, place))))
+            other = self.result(room)
+            if first is not None and other is not None and differs(first, other):
+                yield place
+
+    def result(self, room: dict[str, Any]) -> Any:
+        """The loss or the output; None where it cannot be had."""
+        after, failure = attempt(lambda: self.ahead(**room))
+        place = self.loss or self.shown
+        return None if failure or place is None else value_at(after, place)
+
+    # --- running
+
+    def function(self, body: Sequence[ast.stmt]) -> FunctionType:
+        """The statements as a function of the names that they use, which returns its variables."""
+        own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
+        arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
+        body = [copy.deepcopy(s) for s in body]
+        tree = ast.FunctionDef(self.name, arguments, [*body, own], [], None)
+        tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
+        ast.copy_location(own, body[-1] if body else tree)
+        module = ast.fix_missing_locations(ast.Module([ast.copy_location(tree, own)], []))
+        tree.lineno = body[0].lineno if body else 1
+        consts = compile(module, self.filename, "exec").co_consts
+        code = next(c for c in consts if isinstance(c, CodeType))
+        TREES[code] = tree
+        return FunctionType(code, dict(self.outer))
+
+    def start_with(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
+        """Fresh copies of all that the statements use, with other parameters and other data."""
+        room = copied(self.room)
+        old, new = batch_of(self.X, self.Y), batch_of(X, Y)
+        held = vars(room["self"]) if hasattr(room.get("self"), "__dict__") else {}
+        for names in (room, held):  # m, counted before the loop
+            for k, v in names.items():
+                if type(v) is int and v == old and (role_of(k) == "m" or k in ("n", "N", "m")):
+                    names[k] = new
+        for role, given in (("X", X), ("Y", Y)):
+            if (place := self.data[role]) is not None:
+                put_at(room, place, given)
+        fresh = {k: v if isinstance(v, Tensor) else np.array(v) for k, v in values.items()}
+        tree = self.container(fresh)
+        others = aliases(SimpleNamespace(**room))
+        for place, key in self.keys.items():
+            for path in others.get(place, [place]):
+                put_at(room, path, tree[key])
+        return room
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        self.last_output = None
+        room = self.ahead(**self.start_with(values, X, Y))
+        self.last_output = value_at(room, self.shown) if self.shown else None
+        return (loss_in(value_at(room, self.loss)) if self.loss else None), self.last_output
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        run = Run(stage="backward")
+        values = {k: np.array(v) for k, v in values.items()}
+        room = self.start_with(values, X, Y)
+        tracer = Tracer(watch=watch)
+        after, run.failure = attempt(lambda: self.step(**room), tracer=tracer)
+        run.events = run.seen = tracer.events
+        run.tracer = tracer
+        if run.failure:
+            return run
+        (run.loss, output), _ = attempt(lambda: self.truth(values, X, Y))
+        run.output = None if output is None else np.array(output)
+        run.stage = "done"
+        self.read(run, {k: np.asarray(v) for k, v in values.items()}, after)
+        return run
+
+    def read(self, run: Run, before: dict[str, Any], after: Mapping[str, Any]) -> None:
+        """The gradients, from the change of the parameters."""
+        new = flatten({key: value_at(after, place) for place, key in self.keys.items()})
+        new = {k: v for k, v in new.items() if k in before}
+        run.updates = True
+        run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
+        run.events = run.events + updates_seen(run.events, before, self.learning_rate)
+
+
+def value_at(room: Mapping[str, Any], place: str) -> Any:
+    """What stands at a place, ``net.layers[0].W``; None where there is nothing.
+
+    >>> value_at({"a": [1, {"b": 2}]}, "a[1]['b']"), value_at({}, "a.b") is None
+    (2, True)
+    """
+    try:
+        return eval(place, {"__builtins__": {}}, dict(room))
+    except (NameError, AttributeError, LookupError, TypeError):
+        return None
+
+
+def put_at(room: dict[str, Any], place: str, value: Any) -> None:
+    if place.isidentifier():
+        room[place] = value
+    else:
+        exec(f"{place} = value", {"value": value}, room)
+
+
+def copied(room: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of everything, one holder for what is held twice; what cannot be copied stays itself."""
+    try:
+        return copy.deepcopy(dict(room))
+    except Exception:  # an open file, a generator, a picture
+        found = {}
+        for k, v in room.items():
+            try:
+                found[k] = copy.deepcopy(v)
+            except Exception:
+                found[k] = v
+        return found
+
+
+def is_data(value: Any) -> bool:
+    return not isinstance(value, ModuleType | type | Missing | FunctionType | np.ufunc)
+
+
+def as_floats(value: Any) -> Any:
+    """With floats for whole numbers: b = 0 is a parameter too."""
+    if isinstance(value, np.ndarray):
+        return value.astype(float)
+    if isinstance(value, Mapping):
+        return {k: as_floats(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([as_floats(v) for v in value])
+    return np.float64(value) if isinstance(value, int | float) else value
+
+
+def moved(value: Any) -> Any:
+    """The same with every number a little larger."""
+    if isinstance(value, Mapping):
+        return {k: moved(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([moved(v) for v in value])
+    return value + 0.1 if isinstance(value, np.ndarray | np.floating) else value
