@@ -63,8 +63,9 @@ def infer_cost(trial: Trial) -> None:
 
 def cost_of_output(trial: Trial, known: int) -> None:
     """The usual costs of the output, whatever the network; taken where more gradients are right."""
-    if any(r.output is None or p.Y is None for r, p in zip(trial.runs, trial.experiment.probes)):
-        return
+    for run, probe in zip(trial.runs, trial.experiment.probes):
+        if run.output is None or (probe.Y is None and np.size(probe.X) != np.size(run.output)):
+            return
     before = trial.truths
     for cost, scale in twins.USUAL.items():
         subject = WithCost(trial.subject, cost, twins.SCALES[scale])

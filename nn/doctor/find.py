@@ -65,7 +65,7 @@ from nn.doctor.reading import (
     takes_results,
     updated_by,
 )
-from nn.doctor.report import CONVENTION, GOOD, WRONG, Cause, Report
+from nn.doctor.report import CONVENTION, GOOD, MISSING, WRONG, Cause, Report
 from nn.doctor.sandbox import attempt, limited, place, quiet
 from nn.doctor.subject import (
     RATE,
@@ -385,8 +385,7 @@ class Finder:
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 self.whole = True
-                if site.kind is None:
-                    self.take(owner)
+                self.take(owner if site.kind is None else site.kind)
             if report.status != 2 or site.updates:
                 yield report
 
@@ -398,8 +397,10 @@ class Finder:
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             own = name in self.used or name in methods
             ahead = IS["forward"].search(name) and not IS["backward"].search(name)
-            if own and not is_activation(name) and not ahead:
-                return not IS["cost"].search(name) or gives_loss_too(self.named(name))
+            if not own or is_activation(name) or ahead:
+                pass
+            elif not IS["cost"].search(name) or gives_loss_too(self.named(name)):
+                return True
             if isinstance(call.func, ast.Name) and name in arguments:
                 return True
         return False
@@ -422,30 +423,57 @@ class Finder:
             own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
             if not site.updates:  # of the objects that it uses
                 own = arrays_of(SimpleNamespace(**{k: names.get(k) for k in names_in(site.body)}))
-            n_xs, n_ys = ends_of(own if holder is None else parameters_in(holder))
-            kinds = [(c, x, y) for c in (False, True) for x in (*n_xs, 2, 3) for y in n_ys]
+            held = own if holder is None else parameters_in(holder)
+            kinds = self.kinds_of_data(held)
             tried = set()
             while kinds and time.process_time() < end:
-                columns, n_x, n_y = sizes = kinds.pop(0)
-                if sizes in tried:
+                m, flat, columns, n_x, n_y = kind_of_data = kinds.pop(0)
+                if kind_of_data in tried:
                     continue
-                tried.add(sizes)
-                for X in invent.inputs(n_x, 6, columns, flat=False):
-                    for Y in invent.targets(n_y, X, columns):
-                        data = {"X": X, "Y": Y, "m": 6, "lr": RATE}
-                        given = {} if holder is None else {"self": holder}
-                        given |= arguments(owner, [n_x, 5, n_y], data)
-                        room = surroundings(site, names, given, data)
-                        subject = TrainingStep(site, room, X, Y)
-                        if subject.params and subject.Y is not None:
-                            yield subject
-                        if not any(v is X or v is Y for v in room.values()):
-                            return  # it has its own data
-                        if not own and holder is None and len(tried) == 1 and subject.params:
-                            # weights that are made before the loop fix the sizes
-                            n_xs, n_ys = ends_of(subject.params)
-                            own = subject.params
-                            kinds = [*product((False, True), n_xs, n_ys), *kinds]
+                tried.add(kind_of_data)
+                X = next(invent.inputs(n_x, m, columns, flat))
+                for Y in invent.targets(n_y, X, columns) if has_targets(site) else [None]:
+                    data = {"X": X, "Y": Y, "m": m, "lr": RATE}
+                    given = {} if holder is None else {"self": holder}
+                    given |= arguments(owner, [n_x, 5, n_y], data)
+                    given |= {n: invent.state_for(held) for n in states(owner)}
+                    room = surroundings(site, names, given, data)
+                    subject = TrainingStep(site, room, X, Y)
+                    subject.own_cost = self.cost_called(site, holder)
+                    if subject.params and (subject.Y is not None or Y is None):
+                        yield subject
+                        like = targets_like(subject)
+                        if like is not None:
+                            again = TrainingStep(site, put_in(room, Y, like), X, like)
+                            again.own_cost = subject.own_cost
+                            yield again
+                    if not any(v is X or v is Y is not None for v in room.values()):
+                        return  # it has its own data
+                    if not own and holder is None and len(tried) == 1 and subject.params:
+                        # weights that are made before the loop fix the sizes
+                        own = subject.params
+                        kinds = [*self.kinds_of_data(own), *kinds]
+
+    def cost_called(self, site: Site, holder: Any) -> Function | None:
+        """A cost of output and targets that the function of a training step calls somewhere."""
+        around: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
+        calls = [n.func for s in around for n in ast.walk(s) if isinstance(n, ast.Call)]
+        for f in calls:
+            name = getattr(f, "attr", getattr(f, "id", ""))
+            found = getattr(holder, name, None) if holder is not None else None
+            found = self.functions.get(name) if found is None else found
+            if found is None or not IS["cost"].search(name) or IS["backward"].search(name):
+                continue
+            roles = [role_of(p) for p in required(found)]
+            if len(roles) == 2 and ("Y" in roles or "output" in roles):
+                return found
+        return None
+
+    def kinds_of_data(self, params: Mapping[str, Any]) -> list[tuple[int, bool, bool, int, int]]:
+        """(examples, whether X is a vector, whether examples are columns, inputs, outputs)."""
+        n_xs, n_ys = ends_of(params)
+        sizes = product(self.batches, (False, True), [*n_xs, 2, 3], n_ys)
+        return [(m, flat, columns, n_x, n_y) for (m, flat), columns, n_x, n_y in sizes]
 
     def take(self, *names: str | None) -> None:
         """These functions, and those that they call, are examined."""
@@ -623,7 +651,9 @@ class Finder:
         stopped: tuple[Examination, list[Trial]] | None = None
         fitted: int | None = None  # the number of outputs where the labels fit the output
         end = time.process_time() + PATIENCE
-        for subject in subjects:
+        for subject in guarded(subjects):
+            if isinstance(subject, Exception):
+                return Report(title, problem=failed_here(subject))
             if time.process_time() > end:
                 break
             if (
@@ -651,8 +681,7 @@ class Finder:
                 reason = reason or sentence(error)
                 continue
             except Exception as error:  # one part that the doctor cannot do does not end the others
-                where = f"{type(error).__name__}: {error}"
-                return Report(title, problem=f"the doctor itself failed here ({where}).")
+                return Report(title, problem=failed_here(error))
             reason = reason or examination.stop
             fixed = isinstance(subject, GlobalSubject | ObjectSubject)  # its number of layers
             if not trials or not (fixed or all_used(trials[0])):
@@ -811,7 +840,8 @@ class Finder:
             if name in self.used:
                 continue
             function = self.functions[name]
-            params = updated_by(function)
+            names = list(inspect.signature(function).parameters)
+            params = updated_by(function, [] if has_weights(function) else self.keys_used(names))
             grads = {f"d{k}": np.ones_like(v) for k, v in params.items()}
             if any(
                 a in inspect.signature(function).parameters
@@ -819,7 +849,7 @@ class Finder:
             ):
                 continue
             report = check_update(function, params, grads, 0.1)
-            if not report.problem:
+            if not report.problem and not asks_for_more(report):
                 self.used.add(name)
                 yield report
 
@@ -1026,6 +1056,24 @@ class Finder:
         return sorted(shapes, key=lambda s: 1 not in s) if self.one_by_one else shapes
 
 
+def asks_for_more(update: Report) -> bool:
+    """Whether an update stopped at once for a key that the invented parameters do not have."""
+    stopped = {"KeyError", "AttributeError", "IndexError"} & {c.kind for c in update.causes}
+    return bool(stopped) and all(r.verdict == MISSING for r in update.rows)
+
+
+def guarded(subjects: Iterable[Subject]) -> Iterator[Subject | Exception]:
+    """The subjects, up to one that cannot be made, and why."""
+    try:
+        yield from subjects
+    except Exception as error:
+        yield error
+
+
+def failed_here(error: Exception) -> str:
+    return f"the doctor itself failed here ({type(error).__name__}: {error})."
+
+
 def data_for_inputs(function: Function) -> Iterator[tuple[Any, Any, Any]]:
     """For a loss that gives the gradients of its inputs: ``loss, dx = softmax_loss(x, y)``."""
     arguments = required(function)
@@ -1079,6 +1127,30 @@ class ScalarField:
 
     def backward(self, dout: Any) -> Any:
         return dout * np.asarray(self.g(self.x))
+
+
+def has_targets(site: Site) -> bool:
+    names = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
+    return "Y" in map(role_of, names | names_in(site.body))
+
+
+def states(function: Any) -> list[str]:
+    """The arguments that are states of a recurrent network."""
+    names = required(function) if function is not None else []
+    return [n for n in names if role_of(n) is None and invent.kind_of(n, 1) == "state"]
+
+
+def targets_like(subject: Subject) -> Any:
+    """Targets of the output's shape, where the ones that it has are of another."""
+    result, failure = attempt(lambda: subject.truth(dict(subject.params), subject.X, subject.Y))
+    shape = np.shape(result[1]) if failure is None else ()
+    if not shape or subject.Y is None or shape == np.shape(subject.Y):
+        return None
+    return 1.0 * (np.random.default_rng(1).normal(size=shape) > 0)
+
+
+def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
+    return {k: new if v is old else v for k, v in room.items()}
 
 
 def names_in(body: list[ast.stmt]) -> set[str]:

@@ -39,6 +39,10 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
             continue
         elif role_of(p.name) == "lr":
             known[p.name] = 0.1
+        elif re.match(
+            r"(is|has|use|need|needs|with|do|can|enable)_|train(able|ing)?$", p.name.lower()
+        ):
+            known[p.name] = True
         elif re.search(r"dim|size|num|units|nodes|neurons|width|layer|^[nhdk]$", p.name.lower()):
             sizes.append(p.name)
         elif re.match(r"(w|b|weights?|bias(es)?|gamma|beta|x|y|data)\d*$", p.name.lower()):
@@ -200,11 +204,15 @@ def tokens(n: int) -> tuple[Any, Any]:
 
 
 def state_for(params: Mapping[str, Any]) -> Any:
-    """A state of a recurrent network: as long as most of its biases, or as a square matrix is wide."""
+    """A state of a recurrent network: as long as most of its biases, or as a square matrix is wide.
+
+    A column, or a vector where the biases are vectors.
+    """
     square = [len(v) for v in params.values() if v.ndim == 2 and v.shape[0] == v.shape[1] > 1]
     columns = [len(v) for v in params.values() if v.ndim == 2 and v.shape[1] == 1]
     found = square or sorted(columns, key=columns.count)[-1:] or [1]
-    return np.random.default_rng(3).normal(size=(found[0], 1))
+    flat = any(v.shape == (found[0],) for v in params.values())
+    return np.random.default_rng(3).normal(size=(found[0],) if flat else (found[0], 1))
 
 
 # --- one layer ------------------------------------------------------------------------------------
@@ -320,7 +328,9 @@ def settings(function: Any, name: str) -> list[Any]:
                 if isinstance(t, ast.Name)
             ]
             words = [w for h in holders for w in compared_with(nodes, h)]
-            small = 2 if re.search("height|width|size|pool", str(key)) else 1
+            pools = re.search("pool", ast.unparse(tree)) if tree is not None else None
+            side = re.search("height|width|size|pool" + "|stride" * bool(pools), str(key))
+            small = 2 if side else 1
             found[key] = words[0] if words else 0.8 if re.match("p$|keep", str(key)) else small
     return [found] if found else []
 

@@ -13,7 +13,14 @@ import numpy as np
 
 from nn.doctor.invent import kind_of, layer_inputs, settings
 from nn.doctor.layers import Local, examine_local
-from nn.doctor.naming import parameter_meant, required, result_names, role_of, source_tree
+from nn.doctor.naming import (
+    lacks_cache,
+    parameter_meant,
+    required,
+    result_names,
+    role_of,
+    source_tree,
+)
 from nn.doctor.report import SHAPE, Report
 from nn.doctor.sandbox import attempt
 from nn.doctor.subject import RATE, is_arraylike
@@ -160,6 +167,8 @@ def check_layer_functions(f: Function, g: Function, title: str) -> Report:
 
 def check_one(f: Function, g: Function, others: Mapping[str, Any], title: str) -> Report:
     """With arrays of the first shapes that forward and backward run on."""
+    if lacks_cache(f, g):
+        return Report(title, problem=f"{f.__name__} does not return the cache of {g.__name__}.")
     failures: list[str] = []
     guesses: list[Report] = []
     stopped: Report | None = None

@@ -28,14 +28,24 @@ IMPORTED = {
     "numpy", "operator", "random", "re", "scipy", "string", "sys", "time", "typing", "warnings",
     "tinygrad_edu", "nn",
 }  # fmt: skip
-CONSTANT_CALLS = {
-    "array", "asarray", "zeros", "ones", "eye", "arange", "linspace", "float", "int", "range", "len",
-    "dict", "list", "tuple", "float64", "float32", "sqrt", "log", "exp", "namedtuple", "RandomState",
-    "default_rng", "partial", "set", "str", "reshape", "dot", "astype", "full", "zeros_like", "ones_like",
-    "concatenate", "vstack", "hstack", "column_stack", "sin", "cos", "tanh", "sum", "mean", "seed",
-    "rand", "randn", "randint", "random", "normal", "standard_normal", "uniform", "integers", "choice",
-    "meshgrid", "transpose", "round", "abs", "maximum", "copy", "T", "vectorize",
+CONSTANT_CALLS = {  # functions and methods that compute and do nothing else
+    "float", "int", "range", "len", "dict", "list", "tuple", "set", "str", "bool", "pow", "sorted", "zip",
+    "enumerate", "reversed", "min", "max", "sum", "abs", "round", "ord", "chr", "namedtuple", "partial",
+    "sqrt", "log", "exp", "sin", "cos", "tanh", "seed", "random", "uniform", "randint", "choice", "gauss",
+    "array", "asarray", "zeros", "ones", "eye", "arange", "linspace", "float64", "float32", "RandomState",
+    "default_rng", "rand", "randn", "normal", "standard_normal", "integers", "reshape", "dot", "astype",
+    "transpose", "mean", "copy", "flatten", "ravel", "tolist", "lower", "upper", "split", "strip", "join",
+    "replace", "keys", "values", "items", "format", "index", "count", "concatenate", "vstack", "hstack",
+    "zeros_like", "ones_like", "meshgrid", "maximum",
 }  # fmt: skip
+MODULES = {
+    "np",
+    "numpy",
+    "math",
+    "random",
+}  # whose functions compute, but for those that read or write
+READS = re.compile(r"load|save|from(file|txt|regex)|genfromtxt|memmap|tofile|open")
+TEXT = "the quick brown fox jumps over the lazy dog and the dog sleeps on\n" * 4  # for a file
 MAGIC = re.compile(r"^(\s*)([%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LARGEST = 20_000_000  # bytes
@@ -70,7 +80,14 @@ class Missing:
         raise ImportError(f"{self._name} is not available to the doctor")
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
-        return ()  # a class made of it is loaded without it
+        return (Absent,)
+
+
+class Absent:
+    """The base of a class whose own base is not loaded."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
 
 
 def load(path: str | Path) -> Room:
@@ -238,6 +255,9 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
         isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Call)
     ):
         return
+    if (stand_in := read_from_file(statement)) is not None:
+        room.left_out.append(f"{text_of(statement, name)} (a text was invented)")
+        statement = stand_in
     if not definition and not is_constant(statement) and not makes_object(statement, room):
         room.left_out.append(text_of(statement, name))
         return
@@ -281,7 +301,9 @@ def is_constant(statement: ast.stmt) -> bool:
         return statement.value is not None and harmless(statement.value)
     if isinstance(statement, ast.Expr):
         return "seed" in ast.unparse(statement) and harmless(statement.value)
-    return isinstance(statement, ast.Assign) and harmless(statement.value)
+    if isinstance(statement, ast.Assign):
+        return harmless(statement.value)
+    return fills_table(statement)
 
 
 def makes_object(statement: ast.stmt, room: Room) -> bool:
@@ -300,27 +322,62 @@ def makes_object(statement: ast.stmt, room: Room) -> bool:
 
 
 def harmless(value: ast.expr) -> bool:
+    """Whether an expression only computes, of what is small."""
     if isinstance(value, ast.Lambda):
         return True
     for node in ast.walk(value):
-        if isinstance(node, ast.Call):
-            function = node.func
-            called = (
-                function.attr
-                if isinstance(function, ast.Attribute)
-                else getattr(function, "id", "")
-            )
-            if called not in CONSTANT_CALLS:
-                return False
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, int)
-            and abs(node.value) > 10**7
-        ):
+        if isinstance(node, ast.Call) and not computes(node.func):
             return False
-        if isinstance(node, ast.Await | ast.Yield | ast.NamedExpr | ast.ListComp | ast.DictComp):
+        if isinstance(node, ast.Constant) and type(node.value) is int and abs(node.value) > 10**7:
+            return False
+        if isinstance(node, ast.Await | ast.Yield | ast.NamedExpr):
             return False
     return True
+
+
+def computes(function: ast.expr) -> bool:
+    """Whether this is a function of NumPy's or Python's that computes and does nothing else."""
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    owner = function
+    while isinstance(owner, ast.Attribute):
+        owner = owner.value
+    module = isinstance(owner, ast.Name) and owner is not function and owner.id in MODULES
+    return name in CONSTANT_CALLS or (module and not READS.search(name))
+
+
+def fills_table(statement: ast.stmt) -> bool:
+    """Whether a loop does nothing but store constants as entries: table[i] = codes[i]."""
+    return (
+        isinstance(statement, ast.For)
+        and harmless(statement.iter)
+        and all(
+            isinstance(s, ast.Assign)
+            and harmless(s.value)
+            and all(isinstance(t, ast.Subscript) for t in s.targets)
+            for s in statement.body
+        )
+    )
+
+
+def read_from_file(statement: ast.stmt) -> ast.stmt | None:
+    """With an invented text for ``open(...).read()``: text = open("input.txt").read().lower()."""
+
+    class Stand(ast.NodeTransformer):
+        found = False
+
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            text = ast.unparse(node)
+            if re.fullmatch(r"open\(.*\)\.read\(\)", text):
+                self.found = True
+                return ast.copy_location(ast.Constant(TEXT), node)
+            self.generic_visit(node)
+            return node
+
+    if not isinstance(statement, ast.Assign):
+        return None
+    stand = Stand()
+    new = stand.visit(copy.deepcopy(statement))
+    return ast.fix_missing_locations(new) if stand.found else None
 
 
 def bring(room: Room, statement: ast.stmt) -> None:

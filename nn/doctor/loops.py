@@ -11,16 +11,16 @@ import ast
 import builtins
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from nn.doctor.load import Room, is_constant
-from nn.doctor.naming import role_of
+from nn.doctor.load import DEFINITIONS, Room, is_constant
+from nn.doctor.naming import bind, call_with, role_of
 from nn.doctor.sandbox import attempt
 from nn.doctor.statements import Statements, value_at
-from nn.doctor.subject import arrays_of, is_arraylike
+from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in, of_numbers
 
 Function = ast.FunctionDef | None
 
@@ -87,10 +87,29 @@ def sites(room: Room) -> Iterator[Site]:
             if updates or (loops and calls_with_targets(body)):
                 yield Site(body, before, loops, owner, kind, updates)
 
+    steps = False
     for i, s in enumerate(trees):
         for site in visit([s], trees[:i], [], None, None):
+            steps = steps or (site.owner is None and bool(site.updates))
             site.file = room.files[s]
             yield site
+    if not steps and len(set(room.files.values())) == 1:
+        yield from straight(trees, inside, room)
+
+
+def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) -> Iterator[Site]:
+    """A single step in a script without a loop over the data."""
+    body = [s for s in trees if not isinstance(s, (*DEFINITIONS, ast.Import, ast.ImportFrom))]
+    updates = updates_in(body, inside)
+    first = [
+        i
+        for i, s in enumerate(body)
+        if updated(s) is None
+        and set(updates) & {p for t in stored(s) if (p := place_of(t)) is not None}
+    ]
+    start = max(first, default=-1) + 1
+    if updates:
+        yield Site(body[start:], body[:start], [], None, None, updates, room.files[body[0]])
 
 
 def calls_with_targets(body: list[ast.stmt]) -> bool:
@@ -132,7 +151,7 @@ def stored(statement: ast.stmt) -> list[ast.expr]:
 
 
 def updated(statement: ast.stmt) -> str | None:
-    """The place that ``W -= step`` or ``W = W - step`` updates."""
+    """The place that ``W -= step``, ``W = W - step`` or ``W = updated(W, step)`` updates."""
     if isinstance(statement, ast.AugAssign):
         sums = isinstance(statement.op, ast.Add | ast.Sub)
         return place_of(statement.target) if sums else None
@@ -141,6 +160,10 @@ def updated(statement: ast.stmt) -> str | None:
         same = ast.unparse(target) in (ast.unparse(value.left), ast.unparse(value.right))
         if same and isinstance(value.op, ast.Add | ast.Sub):
             return place_of(target)
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
+        own, given = ast.unparse(statement.targets[0]), statement.value.args
+        if len(given) > 1 and own in map(ast.unparse, given):
+            return place_of(statement.targets[0])
     return None
 
 
@@ -197,6 +220,7 @@ class TrainingStep(Statements):
                 data[role] = same[0] if same else None
         name = site.owner.name if site.owner is not None else "<module>"
         places = list(site.updates) or None
+        self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
         super().__init__(body, room, site.file, name, places=places, data=data)
         self.learning_rate = self.rate()
 
@@ -206,8 +230,8 @@ class TrainingStep(Statements):
         index, loss, shown = self.end_of_forward(body, places)
         ahead = list(body[:index])
         if loss is None and index < len(body):
-            output = output_in(body[index], {self.data["Y"]})
-            if output is not None:
+            output = output_side(body[index], self.targets(), None)
+            if output is not None and place_of(output) is None:
                 shown = "_output"
                 assign = ast.Assign([ast.Name("_output", ast.Store())], output)
                 ahead.append(ast.copy_location(assign, body[index]))
@@ -217,7 +241,7 @@ class TrainingStep(Statements):
         self, body: Sequence[ast.stmt], places: Sequence[str] | None
     ) -> tuple[int, str | None, str | None]:
         """Where the forward pass ends, and the name of the loss or of the output."""
-        computed, targets, output = set(places or self.holders()), {self.data["Y"]}, None
+        computed, targets, output = set(places or self.holders()), self.targets(), None
         for i, s in enumerate(body):
             if self.site.changes(s):
                 break
@@ -227,15 +251,24 @@ class TrainingStep(Statements):
                 for name in names:
                     if is_loss(name, s):
                         return i + 1, name, output
-            if used & computed and used & targets and (output or output_in(s, targets)):
+            if any(p.startswith("self.") for p in computed) and calls_own(s):
+                used |= computed
+            side = output_side(s, targets, computed)
+            if used & computed and used & targets and (output or side is not None):
+                output = (side is not None and place_of(side)) or output
                 later = self.loss_later(body[i:])
                 return (i, None, output) if later is None else (i + later[0], later[1], output)
             if used & computed and names:
                 computed |= set(names)
-                output = names[-1]
+                output = result_of(names)
             elif used & targets:
                 targets |= set(names)
         return len(body), None, output
+
+    def targets(self) -> set[str]:
+        """The name of the targets; of an autoencoder they are the input."""
+        place = self.data["Y"] or self.data["X"]
+        return set() if place is None else {root_of_place(place)}
 
     def holders(self) -> list[str]:
         """The names of what holds arrays, where it is not known which of them are the parameters."""
@@ -253,6 +286,13 @@ class TrainingStep(Statements):
                     return i + 1, name
         return None
 
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        loss, output = super().truth(values, X, Y)
+        if loss is None and output is not None and Y is not None and self.own_cost is not None:
+            roles = {"output": output, "Y": Y, "X": X, "m": batch_of(X, Y)}
+            loss = loss_in(call_with(self.own_cost, bind(self.own_cost, {}, roles, {}, "output")))
+        return loss, output
+
     def rate(self) -> float:
         """The learning rate: the number in the updates that is not computed in the step."""
         found = set()
@@ -263,9 +303,38 @@ class TrainingStep(Statements):
 
 
 def data_name(role: str, read: list[str], site: Site, room: Mapping[str, Any]) -> str | None:
-    """The array that is the input, or the targets: by its name, the first that is read."""
-    arrays = [p for p in read if p not in site.updates and is_arraylike(value_at(room, p))]
-    return next((p for p in arrays if role_of(p.rpartition(".")[2]) == role), None)
+    """The array that is the input, or the targets: by its name, the first that is read.
+
+    In a loop over the examples it is the entry of the current one.
+    """
+    arrays = [p for p in read if p not in site.updates and is_many(value_at(room, p))]
+    found = next((p for p in arrays if role_of(p.rpartition(".")[2]) == role), None)
+    counters = {
+        n.id
+        for s in site.loops
+        if isinstance(s, ast.For)
+        for n in ast.walk(s.target)
+        if isinstance(n, ast.Name)
+    }
+    if found is None or not counters:
+        return found
+    nodes = [n for s in site.body for n in ast.walk(s)]
+    entries = {
+        ast.unparse(n)
+        for n in nodes
+        if isinstance(n, ast.Subscript)
+        and place_of(n.value) == found
+        and not isinstance(n.value, ast.Subscript)
+    }
+    uses = sum(place_of(n) == found and not isinstance(n, ast.Subscript) for n in nodes)
+    entry = next(iter(entries), "")
+    single = len(entries) == 1 and entry.removeprefix(found)[1:-1] in counters
+    times = sum(isinstance(n, ast.Subscript) and ast.unparse(n) == entry for n in nodes)
+    return entry if single and times == uses and value_at(room, entry) is not None else found
+
+
+def is_many(value: Any) -> bool:
+    return is_arraylike(value) or of_numbers(value) is not None
 
 
 def is_loss(place: str, statement: ast.stmt) -> bool:
@@ -288,21 +357,45 @@ class Mangled(ast.NodeTransformer):
         return node
 
 
-def output_in(statement: ast.stmt, targets: set[Any]) -> ast.expr | None:
-    """The output in the assignment of an error: error = sigmoid(X @ w) - y, or y minus that."""
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.BinOp):
+def result_of(names: list[str]) -> str:
+    """Which of the names that one statement assigns is the output, if one of them is."""
+    called = [n for n in names if role_of(n.rpartition(".")[2]) == "output"]
+    return called[-1] if called else next((n for n in names if n.strip("_")), names[0])
+
+
+def output_side(
+    statement: ast.stmt, targets: set[str], computed: set[str] | None
+) -> ast.expr | None:
+    """The output in the error, output - y or y - output, that a statement computes.
+
+    ``computed``: what was computed of the parameters, of which the output is.
+    """
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
         return None
-    value = statement.value
-    sides = [value.left, value.right]
-    of_targets = [bool(reads(side) & targets) for side in sides]
-    if not isinstance(value.op, ast.Sub) or of_targets in ([True, True], [False, False]):
-        return None
-    output = sides[of_targets.index(False)]
-    return None if isinstance(output, ast.Name | ast.Attribute | ast.Subscript) else output
+    for node in ast.walk(statement.value):
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+            continue
+        for output, other in ((node.left, node.right), (node.right, node.left)):
+            of_parameters = computed is None or reads(output) & computed
+            if reads(other) & targets and not reads(output) & targets and of_parameters:
+                return output
+    return None
+
+
+def calls_own(statement: ast.stmt) -> bool:
+    """Whether a method of self is called."""
+    calls = [n.func for n in ast.walk(statement) if isinstance(n, ast.Call)]
+    return any((place_of(f) or "").startswith("self.") for f in calls)
 
 
 def root(place: str) -> str:
     return re.split(r"[.\[]", place)[0]
+
+
+def root_of_place(place: str) -> str:
+    """The name, or the attribute of self, in which a place stands."""
+    match = re.match(r"(?:self\.)?\w+", place)
+    return match[0] if match else place
 
 
 # --- the surroundings of a step -------------------------------------------------------------------

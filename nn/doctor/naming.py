@@ -21,7 +21,8 @@ ROLES: dict[str, str] = {
         "params": "parameters params param weights theta thetas w_b model network net p ws weight "
         "nn_params initial_nn_params all_theta",
         "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
-        "samples feature images train_data x_in inp inputs_list",
+        "samples sample example feature images image img pixels pattern patterns observation train_data "
+        "x_in inp inputs_list",
         "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
         "expected outputs_true t_train actual actual_output desired desired_output targets_list "
         "target_list targets_train",
@@ -63,8 +64,8 @@ class Unbound(CannotExamine):
 def role_of(name: str) -> str | None:
     """What an argument of this name usually is.
 
-    >>> role_of("parameters"), role_of("Y_hat"), role_of("x_train")
-    ('params', 'output', 'X')
+    >>> role_of("parameters"), role_of("Y_hat"), role_of("x_train"), role_of("training_outputs")
+    ('params', 'output', 'X', 'Y')
     """
     low = name.lower().strip("_")
     if low in ROLES:
@@ -74,7 +75,20 @@ def role_of(name: str) -> str | None:
         return ROLES[part]
     if re.fullmatch(r"(?:a|z|y_?hat|out|output|o)_?\d", low):
         return "output"
-    return None
+    return next((role for role, form in FORMS.items() if form.fullmatch(low)), None)
+
+
+FORMS = {  # of names for data that are put together
+    "Y": re.compile(
+        r"(?:expected|desired|target|true|actual|wanted|ideal|correct|train(?:ing)?(?:_set|_data)?)_?"
+        r"(?:out(?:put)?s?|targets?|values?|results?|labels?|y|answers?)"
+        r"|(?:y|out(?:put)?s?|labels?|targets?)_?(?:true|real|expected|desired|actual|train(?:ing)?|gt)"
+    ),
+    "X": re.compile(
+        r"(?:train(?:ing)?(?:_set|_data)?|sample|network)_?(?:in(?:put)?s?|features?|images?|x|examples)"
+        r"|(?:in(?:put)?s?|features?|images?|x)_?(?:train(?:ing)?|vector|array|list|row|values?)"
+    ),
+}
 
 
 def source_tree(function: Callable[..., Any]) -> ast.AST | None:
@@ -244,6 +258,24 @@ def required(function: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
 
 
+def lacks_cache(f: Callable[..., Any], g: Callable[..., Any]) -> bool:
+    """Whether ``g``, the backward of ``f``, takes things out of a cache that ``f`` does not return.
+
+    >>> def relu(Z):
+    ...     return np.maximum(Z, 0)
+    >>> def relu_backward(dA, cache):
+    ...     Z, A = cache
+    ...     return dA * (Z > 0)
+    >>> lacks_cache(relu, relu_backward)
+    True
+    """
+    tree = source_tree(g)
+    text = ast.unparse(tree) if tree is not None else ""
+    caches = [n for n in required(g) if role_of(n) == "cache"]
+    inside = [n for n in caches if re.search(rf", \w+\)? = {n}\b|\b{n}\[", text)]
+    return bool(inside) and len(result_names(f)) < 2
+
+
 def label(function: Any) -> str:
     return getattr(function, "__name__", None) or type(function).__name__
 
@@ -257,12 +289,18 @@ GRADIENT = re.compile(
 def plain(name: str) -> str:
     """A name without what people decorate names with.
 
-    >>> plain("self.W_1"), plain("weights[0]"), plain("params['b2']")
-    ('w1', 'weights0', 'b2')
+    >>> plain("self.W_1"), plain("weights[0]"), plain("params['b2']"), plain("params.W.1")
+    ('w1', 'weights0', 'b2', 'w1')
     """
-    name = name.rpartition(".")[2]
+    name = last_part(name)
     quoted = re.search(r"\['([^']+)'\]$", name)
     return re.sub(r"[^a-z0-9]", "", (quoted[1] if quoted else name).lower())
+
+
+def last_part(name: str) -> str:
+    """What stands behind the last dot, with the word before it where that is a number only."""
+    match = re.search(r"[^.]*(?:\.\d+)*$", name)
+    return (match[0] if match else name).replace(".", "")
 
 
 def parameter_meant(key: str, params: Sequence[str]) -> str | None:
@@ -272,7 +310,7 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
     ['W1', 'b1', 'W1', 'W1', 'W1', None]
     """
     quoted = re.search(r"\['([^']+)'\]$", key)
-    low = (quoted[1] if quoted else key.rpartition(".")[2]).lower().strip("_")
+    low = (quoted[1] if quoted else last_part(key)).lower().strip("_")
     forms = {initials(plain(p)): p for p in params} | {plain(p): p for p in params}
     tried = [GRADIENT.sub("", low), re.sub(r"_?(?:grads?|gradient|g)$", "", low), low]
     for form in tried:

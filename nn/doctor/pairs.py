@@ -25,6 +25,7 @@ from nn.doctor.hypotheses import (
 from nn.doctor.naming import (
     argument_names,
     label,
+    lacks_cache,
     required,
     role_of,
     source_tree,
@@ -49,6 +50,10 @@ def check_pair(f: Function, f_backward: Function, *, x: Any = None) -> Report:
     title = f"{label(f)} and {label(f_backward)}"
     if inspect.isfunction(f) and len(required(f)) == 2:
         return check_loss_pair(f, f_backward)
+    if lacks_cache(f, f_backward):
+        return Report(
+            title, problem=f"{label(f)} does not return the cache of {label(f_backward)}."
+        )
     best: Report | None = None
     rng = np.random.default_rng(4)
     shape = np.shape(x) if x is not None else (3, 4)

@@ -88,6 +88,7 @@ def ends_of(params: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     first = matrices[0] if matrices else ()
     last = [n for s in (every[-1:] + every[-2:-1]) for n in s[::-1]]
     n_xs = [*first, 4] if first and 4 not in first else [4, *first]
+    n_xs += matrices[-1][::-1] if matrices else ()  # in the order of a backward pass
     return list(dict.fromkeys(n_xs)), list(dict.fromkeys([*last, 3, 1]))
 
 
@@ -126,14 +127,15 @@ def forward_for(kind: type, backward: str | None) -> str | None:
     return max(alike, key=lambda n: len(needed & set(result_names(getattr(kind, n)))))
 
 
-def updated_by(update: Function) -> dict[str, Any]:
-    """Parameters for an update: those that it takes beside their gradients, else W1, b1, W2, b2."""
+def updated_by(update: Function, keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Parameters for an update: those that it takes beside their gradients, else of these keys."""
     names = required(update)
     own = [p for p in names if any(g != p and parameter_meant(g, [p]) == p for g in names)]
     if own and not own[0][-1].isdigit():
         return {p: np.ones((3, 1) if invent.is_bias(p) else (3, 4)) for p in own}
     shapes = {"W1": (3, 4), "b1": (3, 1), "W2": (1, 3), "b2": (1, 1)}
-    return {k: np.ones(shape) for k, shape in shapes.items()}
+    shapes |= {k: (3, 1) if invent.is_bias(k) else (3, 3) for k in keys if k not in shapes}
+    return {k: np.ones(shapes[k]) for k in keys or shapes}
 
 
 def accumulators(function: Function, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,7 +300,7 @@ def gives_loss_too(function: Function) -> bool:
     loss = any(role_of(n) == "cost" or "loss" in n or "cost" in n for n in names)
     loss = loss or (None in returned and bool(IS["cost"].search(function.__name__)))  # total / m
     grads = any(
-        role_of(n) == "grads" or re.match(r"d_?[wbxz]|grad|d(theta|beta)", n) for n in names
+        role_of(n) == "grads" or re.match(r"d_?[wbxz]|d(theta|beta)|.*grad", n) for n in names
     )
     return loss and grads and not repeats(function)
 

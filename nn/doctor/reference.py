@@ -64,6 +64,7 @@ class WithCost:
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         _, output = self.subject.truth(values, X, Y)
+        Y = X if Y is None else Y  # an autoencoder
         m = batch_of(X, Y)
         n = output.size / m
         return self.factor.value(m, n) * COSTS[self.kind](output, shaped(Y, output, m)), output

@@ -53,6 +53,11 @@ class Statements(Subject):
         self.room = {k: room[k] for k in sorted(names) if k in room and is_data(room[k])}
         self.step = self.function(body)
         self.data = dict(data)
+        if (place := self.data["X"]) is not None and place.endswith(
+            "]"
+        ):  # an entry of whole numbers
+            holder = place.rpartition("[")[0]
+            put_at(self.room, holder, as_floats(self.value(holder)))
         self.loss, self.shown, ahead = self.marks(body, places)
         self.ahead = self.function(ahead)
         if places is None:
@@ -88,14 +93,14 @@ class Statements(Subject):
             room = copied(self.room)
             put_at(room, place, moved(as_floats(value_at(room, place))))
             other = self.result(room)
-            if first is not None and other is not None and differs(first, other):
+            if any(k in other and differs(v, other[k]) for k, v in first.items()):
                 yield place
 
-    def result(self, room: dict[str, Any]) -> Any:
-        """The loss or the output; None where it cannot be had."""
+    def result(self, room: dict[str, Any]) -> dict[str, Any]:
+        """The loss or the output, as arrays by path; nothing where it cannot be had."""
         after, failure = attempt(lambda: self.ahead(**room))
         place = self.loss or self.shown
-        return None if failure or place is None else value_at(after, place)
+        return {} if failure or place is None else flatten({"result": value_at(after, place)})
 
     # --- running
 
@@ -137,7 +142,7 @@ class Statements(Subject):
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         self.last_output = None
         room = self.ahead(**self.start_with(values, X, Y))
-        self.last_output = value_at(room, self.shown) if self.shown else None
+        self.last_output = as_array(value_at(room, self.shown)) if self.shown else None
         return (loss_in(value_at(room, self.loss)) if self.loss else None), self.last_output
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
@@ -211,6 +216,13 @@ def as_floats(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)([as_floats(v) for v in value])
     return np.float64(value) if isinstance(value, int | float) else value
+
+
+def as_array(value: Any) -> Any:
+    """An array, or a Tensor, of the numbers in a list."""
+    if isinstance(value, list) and value and all(np.ndim(v) == 0 for v in value):
+        return np.stack(value) if any(isinstance(v, Tensor) for v in value) else np.asarray(value)
+    return value
 
 
 def moved(value: Any) -> Any:

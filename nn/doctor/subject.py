@@ -568,9 +568,9 @@ def batch_of(X: Any, Y: Any) -> int:
     """The number of examples: the length that X and Y share."""
     x = np.shape(X)
     if Y is None or not x:
-        return x[-1] if x else 1
+        return x[-1] if len(x) > 1 else 1
     shared = [n for n in np.shape(Y) if n in x and n > 1]
-    return shared[-1] if shared else (x[-1] if len(x) > 1 else x[0])
+    return shared[-1] if shared else (x[-1] if len(x) > 1 else 1)
 
 
 def differs(a: Any, b: Any) -> bool:
