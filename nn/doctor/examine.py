@@ -19,7 +19,7 @@ from nn.doctor.peel import close
 from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import confirm, find_truth
 from nn.doctor.report import CONVENTION, OK, WRONG, Cause, Report, Verdict
-from nn.doctor.sandbox import Failure, TooLong
+from nn.doctor.sandbox import Event, Failure, TooLong
 from nn.doctor.simple import nothing_found
 from nn.doctor.subject import ObjectSubject, Subject, batch_of
 from nn.doctor.symmetry import asymmetric
@@ -365,9 +365,14 @@ class Examination:
         first = trials[0]
         run = first.runs[0]
         for name in dict.fromkeys(n for t in trials for r in t.runs for n in r.changed):
-            self.report.notes.append(
-                f"{name} is changed in place by your code; the caller's array changes too"
-            )
+            says = f"{name} is changed in place by your code; the caller's array changes too"
+            if name in self.subject.params and not run.updates:
+                cause = Cause(name, "state", f"{says}, and it is a parameter, not a gradient")
+                cause.fix = f"work on a copy of {name}"
+                put_place(cause, last_change(name, [*run.seen, *run.events]))
+                self.report.causes.append(cause)
+            else:
+                self.report.notes.append(says)
         if run.again is not None and run.failure is None:
             again = run.again.gradients
             off = [
@@ -444,6 +449,12 @@ def shorten(report: Report, params: Sequence[str]) -> None:
                 if isinstance(text, str) and field not in ("source", "file"):
                     setattr(holder, field, text.replace(f"d{long}", f"d{short}"))
         report.unexplained = [t.replace(f"d{long}", f"d{short}") for t in report.unexplained]
+
+
+def last_change(name: str, events: Sequence[Event]) -> Event | None:
+    """The last line that changed the array of this name."""
+    found = [e for e in events if e.name == name]
+    return found[-1] if found else None
 
 
 def differs_much(a: Any, b: Any) -> bool:

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-import tinygrad_edu as tg
 from nn.doctor import invent
 from nn.doctor.examine import Examination
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
 from nn.doctor.load import Room, load
-from nn.doctor.loops import Site, TrainingStep, place_of, sites, surroundings
+from nn.doctor.loops import Site, TrainingStep, place_of, rows_with_labels, sites, surroundings
 from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
     CannotExamine,
@@ -79,6 +78,7 @@ from nn.doctor.subject import (
 )
 from nn.doctor.trial import Trial, all_used
 from nn.doctor.updates import check_step, check_update
+from nn.doctor.usual import ACTIVATIONS, BY_VALUE, slope_of
 
 Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
@@ -89,9 +89,6 @@ EXTRA: dict[str, Any] = {
     "num_iters": 1, "n_iters": 1, "lambd": 0.7, "lambda_": 0.7, "lam": 0.7, "Lambda": 0.7, "reg": 0.1,
     "keep_prob": 0.8, "print_cost": False, "verbose": False, "momentum": 0.9, "threshold": 0.5,
     "beta": 0.9, "decay": 0.1, "epsilon": 1e-8,
-}  # fmt: skip
-USUAL: dict[str, Function] = {  # of a derivative whose function is not in the file
-    "tanh": np.tanh, "sigmoid": tg.sigmoid, "relu": tg.relu, "exp": np.exp, "sin": np.sin, "cos": np.cos,
 }  # fmt: skip
 
 
@@ -134,11 +131,11 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
                 f"--{role} {name}: there is no such function; the file defines {defined}."
             )
             return
-    finder, found = with_right_slopes(room, chosen) or (finder, list(finder.examinations()))
+    finder, found = with_right_slopes(room, chosen) or best_choice(room, chosen)
     report.parts = [p for p in found if p.status != 2]
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
-    failed = [p for p in found if p.status == 2 and p.title.split()[0] not in done]
+    failed = [p for p in found if p.status == 2 and done.isdisjoint(ends_of_title(p.title))]
     failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
     names = [p.title.partition(" with ")[0] for p in failed]
     tried = {word.strip(",") for p in failed for word in p.title.split()}
@@ -173,6 +170,28 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
         )
 
 
+def best_choice(room: Room, chosen: dict[str, str | None]) -> tuple[Finder, list[Report]]:
+    """The examinations with that meaning of names that are not in the file with which most is right."""
+    tried: list[tuple[Finder, list[Report]]] = []
+    for meanings in zip(*(c * 2 for c in room.choices.values())) if room.choices else [()]:
+        room.names.update(zip(room.choices, meanings))
+        finder = Finder(room, chosen)
+        tried.append((finder, list(finder.examinations())))
+        if all(p.ok for p in tried[-1][1]):
+            break
+    return max(tried, key=lambda t: sum(p.ok for p in t[1]) - sum(p.status == 1 for p in t[1]))
+
+
+def ends_of_title(title: str) -> list[str]:
+    """The function or the class that a report is about.
+
+    >>> ends_of_title("backward with forward"), ends_of_title("the training step at line 3 of Net.fit")
+    (['backward', 'forward'], ['the', 'Net', 'fit'])
+    """
+    words = title.split()
+    return [words[0], *words[-1].split(".")]
+
+
 def with_right_slopes(
     room: Room, chosen: dict[str, str | None]
 ) -> tuple[Finder, list[Report]] | None:
@@ -203,18 +222,8 @@ def with_right_slopes(
 
 def true_slopes(f: Function) -> list[Function]:
     """The derivative of f as a function of its input; of the usual ones also as of their value."""
-
-    def slope(x: Any, *rest: Any) -> Any:
-        x = tg.Tensor(np.asarray(x, float), requires_grad=True)
-        np.sum(f(x)).backward()
-        return x.grad
-
-    by_value: dict[str, Function] = {
-        "sigmoid": lambda a, *rest: a * (1 - a),
-        "tanh": lambda a, *rest: 1 - a**2,
-        "relu": lambda a, *rest: 1.0 * (a > 0),
-    }
-    return [slope, *(v for k, v in by_value.items() if label_of(f).lower() == k)]
+    by_value = BY_VALUE.get(label_of(f).lower())
+    return [slope_of(f), *([] if by_value is None else [by_value])]
 
 
 def judge_signs(parts: list[Report]) -> None:
@@ -437,10 +446,13 @@ class Finder:
                     given = {} if holder is None else {"self": holder}
                     given |= arguments(owner, [n_x, 5, n_y], data)
                     given |= {n: invent.state_for(held) for n in states(owner)}
+                    given |= rows_with_labels(site, X) | columns_for(site, owner, m)
+                    if (made := self.network_for(owner, n_x, n_y)) is not None:
+                        given |= made
                     room = surroundings(site, names, given, data)
                     subject = TrainingStep(site, room, X, Y)
                     subject.own_cost = self.cost_called(site, holder)
-                    if subject.params and (subject.Y is not None or Y is None):
+                    if subject.params and (subject.Y is not None or Y is None or subject.loss):
                         yield subject
                         like = targets_like(subject)
                         if like is not None:
@@ -453,6 +465,20 @@ class Finder:
                         # weights that are made before the loop fix the sizes
                         own = subject.params
                         kinds = [*self.kinds_of_data(own), *kinds]
+
+    def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
+        """The network that a function that trains takes, as the file makes it."""
+        names = required(owner) if owner is not None else []
+        names = [n for n in names if role_of(n) == "params"]
+        if len(names) != 1:
+            return None
+        inits = [f for n, f in self.functions.items() if IS["init"].search(n) and not NOT.search(n)]
+        for f in [*inits, *self.classes.values()]:
+            for call in invent.initial_calls(f, [n_x, 5, n_y]):
+                made, failure = attempt(partial_call(f, call), seconds=2)
+                if failure is None and arrays_of(SimpleNamespace(net=made), lists=True):
+                    return {names[0]: made}
+        return None
 
     def cost_called(self, site: Site, holder: Any) -> Function | None:
         """A cost of output and targets that the function of a training step calls somewhere."""
@@ -687,7 +713,8 @@ class Finder:
             if not trials or not (fixed or all_used(trials[0])):
                 continue
             if trials[0].failure is not None:
-                stopped = stopped or (examination, trials)
+                if np.ndim(subject.X) != 1 or self.one_by_one:  # else it is not meant for a vector
+                    stopped = stopped or (examination, trials)
                 continue
             verdicts = [v.verdict for t in trials for v in t.verdicts.values()]
             wrong = sum(v not in GOOD for v in verdicts) / max(len(verdicts), 1)
@@ -723,14 +750,17 @@ class Finder:
         classes = [3, 1] if "softmax" in self.text.lower() else [1, 3]
         classes += self.counts
         arguments = [p for f in functions for p in inspect.signature(f).parameters]
-        kinds = product(self.batches, invent.FORMS, classes, (True, False))
-        for (m, flat), form, n_y, columns in kinds:
+        kinds = product((False, True), self.batches, invent.FORMS, classes, (True, False))
+        for turned, (m, flat), form, n_y, columns in kinds:  # turned: weights that X.T goes into
             for params in self.parameters(arguments, n_y, columns, form):
                 numbers = form == "number"
-                n_in, n_out = sizes_of_ends(flatten(params), 4, n_y, columns)
-                for X in invent.inputs(n_in, m, columns, flat, numbers):
-                    for Y in invent.targets(n_out, X, columns):
-                        yield params, X, Y
+                flat_params = flatten(params)
+                n_in, n_out = sizes_of_ends(flat_params, 4, n_y, columns)
+                widths = [n_in] if any(map(invent.is_bias, flat_params)) else [n_in, n_in - 1]
+                for width in widths:  # with or without a column for the bias in the weights
+                    for X in invent.inputs(width, m, columns != turned, flat, numbers):
+                        for Y in invent.targets(n_out, X, columns != turned):
+                            yield params, X, Y
 
     def parameters(self, arguments: list[str], n_y: int, columns: bool, form: str) -> Iterator[Any]:
         """What the file's own initialisation gives, or arrays by the names that the code uses."""
@@ -870,8 +900,8 @@ class Finder:
                 None,
             )
             note = ""
-            if partner is None and stem.lower() in USUAL:
-                partner, note = USUAL[stem.lower()], f"{stem} itself is not in the file"
+            if partner is None and stem.lower() in ACTIVATIONS:
+                partner, note = ACTIVATIONS[stem.lower()], f"{stem} itself is not in the file"
             if partner is None:
                 continue
             report = self.pair(partner, function)
@@ -1138,6 +1168,17 @@ def states(function: Any) -> list[str]:
     """The arguments that are states of a recurrent network."""
     names = required(function) if function is not None else []
     return [n for n in names if role_of(n) is None and invent.kind_of(n, 1) == "state"]
+
+
+def columns_for(site: Site, function: Any, m: int) -> dict[str, Any]:
+    """A vector for each argument that is a column of the data: age, weight, ... where there is no X."""
+    names = required(function) if function is not None else []
+    if "X" in map(role_of, names):
+        return {}
+    used = {place_of(n) for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    unknown = [n for n in names if n != "self" and role_of(n) is None and n in used]
+    rng = np.random.default_rng(5)
+    return {n: rng.normal(size=m) for n in unknown if not re.search("iter|epoch|step|size|^n", n)}
 
 
 def targets_like(subject: Subject) -> Any:

@@ -158,6 +158,9 @@ def invented(
             else:
                 made = dict(zip(weights, Ws)) | dict(zip(biases, bs))
             yield {k: made[k] for k in keys if k in made}
+            if form == "matrix" and not biases:  # with the bias in a row or a column of its own
+                wider = [(a + 1, b) if transposed else (b, a + 1) for a, b in pairs]
+                yield {k: rng.normal(size=shape) for k, shape in zip(weights, wider)}
             if form == "matrix" and len(biases) == n == 1:
                 yield {k: made[k] if k in weights else np.asarray(rng.normal()) for k in keys}
             if not biases:

@@ -22,6 +22,7 @@ import numpy as np
 
 from nn import manual
 from nn.doctor.sandbox import Failure, attempt, place
+from nn.doctor.usual import stand_ins
 
 IMPORTED = {
     "__future__", "abc", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math",
@@ -63,6 +64,7 @@ class Room:
         self.notes: list[str] = []
         self.left_out: list[str] = []
         self.missing: dict[str, str] = {}  # imported name: its module
+        self.choices: dict[str, list[Any]] = {}  # what a name that is not in the file may mean
 
 
 class Missing:
@@ -427,26 +429,39 @@ def found_module(room: Room, name: str) -> Any:
 
 
 def fill_in(room: Room) -> None:
-    """Take `nn.manual`'s functions and layers for those of a module that is not there.
+    """Take the usual functions, and `nn.manual`'s, for those of modules that are not there.
 
     The course's and the textbook's notebooks import them from files that come beside them.
     """
-    if not room.missing:
-        return
     trees = [node for tree in room.trees for node in ast.walk(tree)]
     wanted = {n.id for n in trees if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    taken = []
+    own = {n.arg for n in trees if isinstance(n, ast.arg)}
+    own |= {n.id for n in trees if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    everywhere = {n for n in wanted if n not in room.names and n not in own}
+    if "np" in everywhere:
+        room.names["np"] = np
+    manuals, usual = [], []
     for name in sorted(wanted):
-        absent = name not in room.names and "*" in room.missing
-        absent = absent or (name in room.missing and isinstance(room.names[name], Missing))
-        if absent and getattr(getattr(manual, name, None), "__module__", "").startswith("nn."):
+        absent = name in everywhere
+        imported = name in room.missing and isinstance(room.names.get(name), Missing)
+        by_hand = getattr(getattr(manual, name, None), "__module__", "").startswith("nn.")
+        if by_hand and (imported or (absent and "*" in room.missing)):
             room.names[name] = course_function(name, trees)
-            taken.append(name)
-    if taken:
+            manuals.append(name)
+        elif (absent or imported) and (found := list(stand_ins(name))):
+            room.names[name] = found[0]
+            room.choices |= {name: found} if len(found) > 1 else {}
+            usual.append(name)
+    if manuals:
         modules = " and ".join(sorted({str(m) for m in room.missing.values()}))
         room.notes.append(
-            f"{modules} is not beside the file: {', '.join(taken)} of the same name were taken from "
-            "nn.manual"
+            f"{modules} is not beside the file: {', '.join(manuals)} of the same name were taken "
+            "from nn.manual"
+        )
+    if usual:
+        room.notes.append(
+            f"{', '.join(usual)} {'is' if len(usual) == 1 else 'are'} not in the file; what is usually "
+            "called so was taken"
         )
 
 

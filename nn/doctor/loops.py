@@ -17,10 +17,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from nn.doctor.load import DEFINITIONS, Room, is_constant
-from nn.doctor.naming import bind, call_with, role_of
+from nn.doctor.naming import bind, call_with, of_numbers, role_of
 from nn.doctor.sandbox import attempt
 from nn.doctor.statements import Statements, value_at
-from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in, of_numbers
+from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
 
 Function = ast.FunctionDef | None
 
@@ -299,6 +299,9 @@ class TrainingStep(Statements):
         for s in self.site.updates.values():
             numbers = [self.value(p) for p in sorted(reads(s)) if p not in self.keys]
             found |= {float(v) for v in numbers if isinstance(v, float) and 0 < abs(v) < 1}
+        if not self.site.updates:
+            named = [v for k, v in self.room.items() if role_of(k) == "lr"]
+            found = {float(v) for v in named if isinstance(v, float)}
         return found.pop() if len(found) == 1 else 1.0
 
 
@@ -339,9 +342,10 @@ def is_many(value: Any) -> bool:
 
 def is_loss(place: str, statement: ast.stmt) -> bool:
     """Whether a statement assigns the loss, by the name of what it assigns to."""
-    low = place.rpartition(".")[2].lower()
+    low, text = place.rpartition(".")[2].lower(), ast.unparse(statement)
     named = role_of(low) == "cost" or "loss" in low or "cost" in low
-    return named and "abs(" not in ast.unparse(statement)
+    squares = "err" in low and bool(re.search(r"\*\* ?2\)?|square", text)) and "sum(" in text
+    return (named or squares) and "abs(" not in text
 
 
 class Mangled(ast.NodeTransformer):
@@ -392,6 +396,20 @@ def root(place: str) -> str:
     return re.split(r"[.\[]", place)[0]
 
 
+def rows_with_labels(site: Site, X: Any) -> dict[str, Any]:
+    """Lists of numbers whose last one is the class, for what a loop goes through in this form."""
+    text = "\n".join(ast.unparse(s) for s in site.body)
+    rows = [[*map(float, x), i % 2] for i, x in enumerate(X)] if X.ndim == 2 else []
+    return {
+        s.iter.id: rows
+        for s in site.loops
+        if isinstance(s, ast.For)
+        and isinstance(s.iter, ast.Name)
+        and isinstance(s.target, ast.Name)
+        and f"{s.target.id}[-1]]" in text
+    }
+
+
 def root_of_place(place: str) -> str:
     """The name, or the attribute of self, in which a place stands."""
     match = re.match(r"(?:self\.)?\w+", place)
@@ -432,15 +450,13 @@ def surroundings(
             ]
             first.targets = [copy.deepcopy(loop.target)]
             execute(first)
-    for s in site.body:
-        for n in ast.walk(s):
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load):
-                known = n.id in room or hasattr(builtins, n.id)
-                value = None if known else guess(n.id, site, data)
-                if value is not None and not any(
-                    n.id in map(place_of, stored(t)) for t in site.body
-                ):
-                    room[n.id] = value
+    nodes = [n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)]
+    own = {n.id for n in nodes if not isinstance(n.ctx, ast.Load)}
+    for name in dict.fromkeys(n.id for n in nodes if n.id not in own):
+        if name not in room and not hasattr(builtins, name):
+            value = guess(name, site, data)
+            if value is not None:
+                room[name] = value
     return room
 
 

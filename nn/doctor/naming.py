@@ -33,7 +33,7 @@ ROLES: dict[str, str] = {
         "acts values history ctx context memo forward_results intermediate state layers_cache tape",
         "grads": "grads gradients grad gradient derivatives g",
         "lr": "learning_rate lr alpha eta rate step_size epsilon_lr learn_rate learningrate nu "
-        "l_rate",
+        "l_rate lrate learnrate",
         "m": "m n_examples batch_size n_samples num_examples batch m_samples num_train m_train "
         "num_samples example_count example_ct n_train num_data",
         "L": "l num_layers n_layers layers_count",
@@ -374,14 +374,16 @@ def intermediate_meant(key: str) -> str | None:
     return {"da": "dA", "dz": "dZ", "delta": "dZ"}.get(match[1], "dA") + match[2]
 
 
-def flatten(tree: Any, prefix: str = "", depth: int = 5) -> dict[str, Any]:
-    """The float arrays of nested dictionaries and sequences, by path.
+def flatten(tree: Any, prefix: str = "", depth: int = 7) -> dict[str, Any]:
+    """The float arrays of nested dictionaries and sequences, by path; also for lists of floats.
 
-    >>> list(flatten({"W1": np.ones(2), "layers": [np.ones(1), {"b": np.ones(1)}]}))
+    >>> list(flatten({"W1": [0.5, 1.0], "layers": [np.ones(1), {"b": np.ones(1)}]}))
     ['W1', 'layers[0]', 'layers[1].b']
     """
     if isinstance(tree, np.ndarray):
         return {prefix: tree}
+    if (array := of_numbers(tree)) is not None and array.dtype.kind == "f":
+        return {prefix: array}
     found: dict[str, Any] = {}
     if depth == 0:
         return found
@@ -396,6 +398,11 @@ def flatten(tree: Any, prefix: str = "", depth: int = 5) -> dict[str, Any]:
     return found
 
 
+def fresh(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies of arrays; of an array without axes its number, which ``+=`` does not change in place."""
+    return {k: np.array(v)[()] if isinstance(v, np.ndarray) else v for k, v in values.items()}
+
+
 def rebuild(tree: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
     """``tree`` anew, with ``values`` in the place of its arrays; of another length if they are.
 
@@ -403,7 +410,7 @@ def rebuild(tree: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
     {'W': [5, 6], 'n': 1}
     """
     if prefix in values:
-        return values[prefix]
+        return values[prefix] if of_numbers(tree) is None else listed(values[prefix])
     if isinstance(tree, Mapping):
         if not prefix and all(isinstance(v, np.ndarray | np.floating) for v in tree.values()):
             return dict(values)
@@ -418,6 +425,22 @@ def rebuild(tree: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
         ]
         return type(tree)(parts) if type(tree) in (list, tuple) else type(tree)(*parts)
     return tree
+
+
+def of_numbers(value: Any) -> Any:
+    """An array for numbers in a list, or in lists of one length; None for what is something else."""
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    if all(isinstance(v, int | float) for v in value):
+        return np.asarray(value)
+    rows = [of_numbers(v) for v in value]
+    same = all(r is not None and r.shape == rows[0].shape for r in rows)
+    return np.asarray(value) if same else None
+
+
+def listed(value: Any) -> Any:
+    """The numbers of an array, or of a Tensor, in lists."""
+    return [listed(v) for v in value] if np.ndim(value) else value
 
 
 def numbered(name: str) -> tuple[str, int | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.experiment import Probe
+from nn.doctor.naming import fresh
 from nn.doctor.sandbox import Failure, attempt
 from nn.doctor.subject import Subject, batch_of
 from nn.doctor.twin import COSTS, Factor
@@ -36,7 +37,7 @@ class Truth:
 def find_truth(subject: Subject | WithCost, probe: Probe) -> tuple[Truth | None, Failure | None]:
     """The true gradients of the learner's cost at ``probe``, or why they cannot be had."""
     arrays, failure = attempt(
-        lambda: numbers_of(*subject.truth(copies(probe.params), copy(probe.X), copy(probe.Y)))
+        lambda: numbers_of(*subject.truth(fresh(probe.params), copy(probe.X), copy(probe.Y)))
     )
     if failure is not None:
         return None, failure
@@ -168,7 +169,7 @@ def by_differences(subject: Any, probe: Probe, loss: float) -> Truth:
 
 def cost_at(subject: Any, probe: Probe, params: dict[str, Any]) -> float:
     np.random.seed(7)
-    loss, _ = subject.truth(params, copy(probe.X), copy(probe.Y))
+    loss, _ = subject.truth(fresh(params), copy(probe.X), copy(probe.Y))
     return float(np.squeeze(np.asarray(loss)))
 
 

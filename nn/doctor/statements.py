@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import Missing
-from nn.doctor.naming import TREES, flatten, role_of
+from nn.doctor.naming import TREES, flatten, fresh, role_of
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.subject import (
     Run,
@@ -79,15 +79,18 @@ class Statements(Subject):
         return value_at(self.room, place) if place is not None else None
 
     def carried(self) -> Iterator[str]:
-        """The places that the statements change and that the output or the loss depends on."""
+        """The places that the statements change and that the output or the loss depends on.
+
+        Where they stop on the way, it is not known what they would have changed.
+        """
         holder = SimpleNamespace(**copied(self.room))
         before = {k: np.array(v) for k, v in arrays_of(holder, numbers=True, lists=True).items()}
         after, failure = attempt(lambda: self.step(**vars(holder)))
-        if failure is not None:
-            return
-        now = arrays_of(SimpleNamespace(**after), numbers=True, lists=True)
-        changed = [k for k, v in before.items() if k in now and np.shape(now[k]) == v.shape]
-        changed = [k for k in changed if differs(before[k], now[k])]
+        changed = [k for k in before if k not in self.data.values()]
+        if failure is None:
+            now = arrays_of(SimpleNamespace(**after), numbers=True, lists=True)
+            changed = [k for k in changed if k in now and np.shape(now[k]) == before[k].shape]
+            changed = [k for k in changed if differs(before[k], now[k])]
         first = self.result(copied(self.room))
         for place in dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed):
             room = copied(self.room)
@@ -131,8 +134,7 @@ class Statements(Subject):
         for role, given in (("X", X), ("Y", Y)):
             if (place := self.data[role]) is not None:
                 put_at(room, place, given)
-        fresh = {k: v if isinstance(v, Tensor) else np.array(v) for k, v in values.items()}
-        tree = self.container(fresh)
+        tree = self.container(fresh(values))
         others = aliases(SimpleNamespace(**room))
         for place, key in self.keys.items():
             for path in others.get(place, [place]):

@@ -18,8 +18,10 @@ from nn.doctor.naming import (
     bind,
     call_with,
     flatten,
+    fresh,
     intermediate_meant,
     label,
+    of_numbers,
     parameter_meant,
     plain,
     rate_of,
@@ -192,7 +194,7 @@ class Subject:
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
         """Everything on copies of the arrays, observed."""
         run = Run()
-        values = {k: np.array(v) for k, v in values.items()}
+        values = fresh(values)
         X, Y = np.array(X), None if Y is None else np.array(Y)
         roles = self.start(values, X, Y)
         pool = self.pool(values, roles)
@@ -877,26 +879,14 @@ def put(holder: Any, path: str, value: Any) -> None:
 
 
 def as_arrays(params: Any) -> Any:
-    """The parameters with arrays for Tensors, numbers and lists of numbers."""
+    """The parameters with arrays for Tensors."""
     if isinstance(params, Mapping):
         return {k: as_arrays(v) for k, v in params.items()}
     if isinstance(params, Tensor):
         return np.array(params.data)
     if isinstance(params, list | tuple):
-        numbers = of_numbers(params)
-        return type(params)([as_arrays(p) for p in params]) if numbers is None else numbers
+        return type(params)([as_arrays(p) for p in params])
     return params
-
-
-def of_numbers(value: Any) -> Any:
-    """An array for numbers in a list, or in lists of one length; None for what is something else."""
-    if not isinstance(value, list | tuple) or not value:
-        return None
-    if all(isinstance(v, int | float) for v in value):
-        return np.asarray(value)
-    rows = [of_numbers(v) for v in value]
-    same = all(r is not None and r.shape == rows[0].shape for r in rows)
-    return np.asarray(value) if same else None
 
 
 def hold_arrays(holder: Any) -> Any:
