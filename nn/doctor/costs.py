@@ -11,7 +11,7 @@ from nn.doctor import twin as twins
 from nn.doctor.peel import close
 from nn.doctor.reference import Truth, WithCost, find_truth
 from nn.doctor.report import CONVENTION, OK, WRONG, Report
-from nn.doctor.trial import Trial, sizes_of
+from nn.doctor.trial import Trial, scaled
 from nn.doctor.twin import Factor, Twin
 
 
@@ -172,10 +172,3 @@ def gives(twin: Twin, trial: Trial) -> bool:
         if not any(close(np.asarray(run.output), np.asarray(e.data), 1e-9) for e in ends):
             return False
     return True
-
-
-def scaled(truth: Truth, by: Factor, trial: Trial, i: int) -> Truth:
-    """The truth of the cost times a factor."""
-    c = by.value(*sizes_of(trial, i))
-    gradients = {k: c * g for k, g in truth.gradients.items()}
-    return replace(truth, loss=c * truth.loss, gradients=gradients)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -29,7 +30,16 @@ from nn.doctor.report import (
 from nn.doctor.sandbox import Event
 from nn.doctor.simple import cache_too_short, difference, simple_cause, wrong_keys
 from nn.doctor.subject import Subject
-from nn.doctor.trial import Trial, factor_between, gap_scaled, has, relative, sizes_of, tolerance_of
+from nn.doctor.trial import (
+    Trial,
+    factor_between,
+    gap_scaled,
+    has,
+    relative,
+    scaled,
+    sizes_of,
+    tolerance_of,
+)
 from nn.doctor.twin import Factor, Twin
 from tinygrad_edu import Tensor
 
@@ -43,12 +53,33 @@ class Diagnosis:
 
     def diagnose(self, wrong: list[Trial]) -> None:
         """Explain the numbers by mistakes; what is nan or missing is said as it is."""
+        wrong = [self.in_proportion(t) for t in wrong]
         trial = next((t for t in wrong if has(t, NAN)), None)
         if trial is not None and self.explain_nan(trial):
             return
         self.explain(wrong)
         if not self.report.causes and has(wrong[0], MISSING):
             self.missing(wrong[0])
+
+    def in_proportion(self, trial: Trial) -> Trial:
+        """Against the truth times a factor that most gradients have: it is no mistake, the others are."""
+        counts = (
+            {} if has(trial, NAN) or trial.failure or trial.twin_of() else trial.common_factors()
+        )
+        good = len(trial.verdicts) - len(trial.wrong)
+        factor = max(counts, key=lambda f: counts[f], default=Factor())
+        if counts.get(factor, 0) < max(2, good + 1):
+            return trial
+        truths = [scaled(t, factor, trial, i) for i, t in enumerate(trial.truths)]
+        other = replace(trial, truths=truths, verdicts={})
+        other.compare()
+        if len(other.wrong) >= len(trial.wrong):
+            return trial
+        self.report.conventions.append(
+            f"{counts[factor]} gradients are {factor} times those of the cost, and the others are "
+            "compared so; the learning rate absorbs it"
+        )
+        return other
 
     def explain_nan(self, trial: Trial) -> bool:
         """By mistakes that give nan and infinity at the same places, or else the first line with them."""

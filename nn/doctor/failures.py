@@ -101,7 +101,7 @@ def advice(failure: Failure) -> str:
     if isinstance(error, IndexError):
         return "count the layers and the caches: one index is beyond the end"
     if isinstance(error, NameError):
-        return "the name is not defined when backward runs: is it a variable of the notebook?"
+        return "the name is not defined here: a variable of another function has to be an argument"
     return ""
 
 

@@ -19,7 +19,7 @@ from nn.doctor import invent
 from nn.doctor.examine import Examination
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
-from nn.doctor.load import Room, load
+from nn.doctor.load import DEFINITIONS, Room, load
 from nn.doctor.loops import Site, TrainingStep, place_of, rows_with_labels, sites, surroundings
 from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
@@ -179,7 +179,7 @@ def best_choice(room: Room, chosen: dict[str, str | None]) -> tuple[Finder, list
         tried.append((finder, list(finder.examinations())))
         if all(p.ok for p in tried[-1][1]):
             break
-    return max(tried, key=lambda t: sum(p.ok for p in t[1]) - sum(p.status == 1 for p in t[1]))
+    return max(tried, key=lambda t: sum(v in GOOD for p in t[1] for v in p.verdicts.values()))
 
 
 def ends_of_title(title: str) -> list[str]:
@@ -266,11 +266,12 @@ class Finder:
         self.used: set[str] = set()
         self.methods: set[tuple[str, str]] = set()  # backward of a layer that is examined
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
-        self.whole = False  # something was examined that is no part of another thing
+        self.wholes: set[str] = set()  # what computes all gradients of something, and is examined
         self.slopes: dict[str, tuple[str, Function]] = {}  # by title: a derivative and its function
         self.own_data: dict[int, tuple[Any, Any]] = {}
         self.calls = {n: called_in(f, room.names) for n, f in self.functions.items()}
         self.text = " ".join(ast.unparse(t) for t in room.trees)
+        self.elsewhere: set[str] = set()  # variables of a function, which no other can read
         self.outside = self.unloaded()
         # numbers of classes that stand in the code: np.zeros(10), np.eye(10)
         counts = re.findall(r"(?:zeros|eye|range)\(\(?(?:[\w.\[\]]+, )?(\d+)\)", self.text)
@@ -292,10 +293,17 @@ class Finder:
         kinds = self.classes.values()
         methods = [f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)]
         everything: list[Function] = [*self.functions.values(), *methods]
+        stored = {n: names_stored(t) for n, f in self.functions.items() if (t := source_tree(f))}
+        outside = [s for s in self.room.statements if not isinstance(s, DEFINITIONS)]
+        kept = set().union(*map(names_stored, outside))
+        if "*" not in self.room.missing:
+            self.elsewhere = set().union(*stored.values()) - kept
         for f in everything:
             if repeats(f):
                 continue  # it trains; its data are not those of what it calls
             for name in free_names(f):
+                if name in self.elsewhere:
+                    continue
                 if name not in self.room.names and name not in found:
                     counted = re.search(rf"range\({name}\)|/ \(?{name}\b", self.text)
                     found[name] = role_of(name) or ("m" if counted else "X")
@@ -389,11 +397,11 @@ class Finder:
         for site in sites(self.room):
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.used) or (site.kind, owner) in self.methods
-            if done or (self.is_driver(site) if site.updates else self.whole):
+            if done or (self.is_driver(site) if site.updates else self.wholes):
                 continue
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2:
-                self.whole = True
+                self.wholes.add(owner)
                 self.take(owner if site.kind is None else site.kind)
             if report.status != 2 or site.updates:
                 yield report
@@ -401,23 +409,11 @@ class Finder:
     def is_driver(self, site: Site) -> bool:
         """Whether the gradients come from a function or a method, which is examined by itself."""
         arguments = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
-        methods = {n for _, n in self.methods}
         for call in (n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call)):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            own = name in self.used or name in methods
-            ahead = IS["forward"].search(name) and not IS["backward"].search(name)
-            if not own or is_activation(name) or ahead:
-                pass
-            elif not IS["cost"].search(name) or gives_loss_too(self.named(name)):
-                return True
-            if isinstance(call.func, ast.Name) and name in arguments:
+            if name in self.wholes or (isinstance(call.func, ast.Name) and name in arguments):
                 return True
         return False
-
-    def named(self, name: str) -> Function:
-        """The function, or the method of a class, of this name."""
-        holders = [self.functions, *(vars(k) for k in self.classes.values())]
-        return next(h[name] for h in holders if name in h)
 
     def step_subjects(self, site: Site) -> Iterator[Subject]:
         """The step with the data of the file, or with invented ones where they are not loaded."""
@@ -525,7 +521,7 @@ class Finder:
             near = sorted(nearest(b, costs), key=lambda c: c not in trained)
             report, f, c = self.network(b, nearest(b, forwards), near)
             if report.status != 2:
-                self.whole = True
+                self.wholes.add(b)
                 self.take(f, c, b)
             if report.ok:
                 self.right |= self.reached(b)
@@ -664,7 +660,7 @@ class Finder:
                 )
                 report = self.best(name, chain(self.subjects([function], both=function), inputs))
                 if report.status != 2:
-                    self.whole = True
+                    self.wholes.add(name)
                     self.take(name)
                 yield report
 
@@ -732,7 +728,7 @@ class Finder:
             why = "it does not run on any of the usual kinds of data."
             return Report(title, problem=reason or why)
         _, examination, trials = min(runs, key=lambda run: run[0]) if runs else (0, *stopped)  # type: ignore[misc]
-        if not runs and (absent := missing_name(trials[0])):
+        if not runs and (absent := missing_name(trials[0], self.elsewhere)):
             return Report(title, problem=absent)
         with np.errstate(all="ignore"):
             examination.judge(trials)
@@ -754,13 +750,11 @@ class Finder:
         for turned, (m, flat), form, n_y, columns in kinds:  # turned: weights that X.T goes into
             for params in self.parameters(arguments, n_y, columns, form):
                 numbers = form == "number"
-                flat_params = flatten(params)
-                n_in, n_out = sizes_of_ends(flat_params, 4, n_y, columns)
-                widths = [n_in] if any(map(invent.is_bias, flat_params)) else [n_in, n_in - 1]
-                for width in widths:  # with or without a column for the bias in the weights
-                    for X in invent.inputs(width, m, columns != turned, flat, numbers):
-                        for Y in invent.targets(n_out, X, columns != turned):
-                            yield params, X, Y
+                n_in, n_out = sizes_of_ends(flatten(params), 4, n_y, columns)
+                n_in -= form == "augmented" and n_in > 4
+                for X in invent.inputs(n_in, m, columns != turned, flat, numbers):
+                    for Y in invent.targets(n_out, X, columns != turned):
+                        yield params, X, Y
 
     def parameters(self, arguments: list[str], n_y: int, columns: bool, form: str) -> Iterator[Any]:
         """What the file's own initialisation gives, or arrays by the names that the code uses."""
@@ -817,6 +811,7 @@ class Finder:
             else:
                 report = self.bare_step(name, c)
             if report.status != 2:
+                self.wholes.add(name)
                 self.take(name, c)
                 yield report
 
@@ -948,7 +943,7 @@ class Finder:
                 report = self.best(
                     name, self.object_subjects(list(self.made(kind)), None, together[0])
                 )
-                self.whole = self.whole or report.status != 2
+                self.wholes |= {together[0]} if report.status != 2 else set()
                 yield report
                 continue
             backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
@@ -988,7 +983,7 @@ class Finder:
                 elif other.ok:
                     report.checked += other.checked
             if report.status != 2:
-                self.whole = True
+                self.wholes.add(backward or str(step))
                 self.methods.add((name, backward or str(step)))
             yield report
 
@@ -1194,6 +1189,11 @@ def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
     return {k: new if v is old else v for k, v in room.items()}
 
 
+def names_stored(tree: ast.AST) -> set[str]:
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+
+
 def names_in(body: list[ast.stmt]) -> set[str]:
     return {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
 
@@ -1251,10 +1251,10 @@ def counts_examples(subject: Subject) -> bool:
     return bool(re.search(r"axis=|mean\(|/ \(?m\b|shape\[|len\([xXyY]\)", " ".join(texts)))
 
 
-def missing_name(trial: Trial) -> str:
+def missing_name(trial: Trial, elsewhere: set[str]) -> str:
     """A global that the file does not define: its data, as a rule, which are not loaded."""
     failure = trial.failure
-    if failure is None or type(failure.error) is not NameError:
+    if failure is None or type(failure.error) is not NameError or failure.error.name in elsewhere:
         return ""
     name, where = failure.error.name, place(failure.file, failure.line)
     return (

@@ -120,7 +120,7 @@ def is_bias(name: str) -> bool:
     return name[0] in "bB"
 
 
-FORMS = ("matrix", "list", "vector", "number")
+FORMS = ("matrix", "list", "vector", "number", "augmented")
 
 
 def invented(
@@ -136,13 +136,16 @@ def invented(
         "list": "list" if n == 1 and weights[0].endswith("s") else "",
         "vector": "vector" if n == 1 and dims[-1] == 1 else "",
         "number": "number" if n == 1 and dims[-1] == 1 else "",
+        "augmented": "augmented"
+        if n and not biases
+        else "",  # a bias in a row or a column of its own
     }
     rng = np.random.default_rng(3)
     if kinds[form] in ("vector", "number"):
         w = rng.normal(size=dims[0]) if form == "vector" else np.asarray(rng.normal())
         params = {weights[0]: w} | {k: np.asarray(rng.normal()) for k in biases[:1]}
         yield {k: params[k] for k in keys if k in params}
-    if kinds[form] not in ("matrix", "list"):
+    if kinds[form] not in ("matrix", "list", "augmented"):
         return
     sizes = (
         [dims[0], *dims[1:n], dims[-1]] if n < len(dims) else [4, *[5, 3, 4, 3][: n - 1], dims[-1]]
@@ -151,16 +154,14 @@ def invented(
     shapes = {"column": (-1, 1), "flat": (-1,), "row": (1, -1)}
     for transposed in (False, True) if columns else (True, False):
         for kind in ("column",) if columns else ("flat", "row"):
-            Ws = [rng.normal(size=(a, b) if transposed else (b, a)) for a, b in pairs]
+            more = form == "augmented"
+            Ws = [rng.normal(size=(a + more, b) if transposed else (b, a + more)) for a, b in pairs]
             bs = [rng.normal(size=b).reshape(shapes[kind]) for _, b in pairs]
             if form == "list":
                 made: dict[str, Any] = dict(zip([*weights, *biases[:1]], (Ws, bs)))
             else:
                 made = dict(zip(weights, Ws)) | dict(zip(biases, bs))
             yield {k: made[k] for k in keys if k in made}
-            if form == "matrix" and not biases:  # with the bias in a row or a column of its own
-                wider = [(a + 1, b) if transposed else (b, a + 1) for a, b in pairs]
-                yield {k: rng.normal(size=shape) for k, shape in zip(weights, wider)}
             if form == "matrix" and len(biases) == n == 1:
                 yield {k: made[k] if k in weights else np.asarray(rng.normal()) for k in keys}
             if not biases:

@@ -11,7 +11,7 @@ import ast
 import builtins
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -80,6 +80,8 @@ def sites(room: Room) -> Iterator[Site]:
             elif isinstance(s, ast.If | ast.With):
                 inner = visit(s.body, [*before, *body[:i]], loops, owner, kind)
             for site in inner:
+                if isinstance(s, ast.For | ast.While) and feeds(body[:i], s, site.updates):
+                    continue  # a loop over the layers: the step begins before it
                 found = found or not isinstance(s, ast.ClassDef | ast.FunctionDef)
                 yield site
         if not found and (loops or owner is not None):
@@ -112,6 +114,15 @@ def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) 
         yield Site(body[start:], body[:start], [], None, None, updates, room.files[body[0]])
 
 
+def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool:
+    """Whether a loop goes on with what was computed of the parameters before it."""
+    derived, known = set(places), set(places)
+    for s in (n for b in before for n in [b, *inner_statements(b)]):
+        if reads(s) & derived:
+            derived |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+    return bool((derived - known) & reads(loop))
+
+
 def calls_with_targets(body: list[ast.stmt]) -> bool:
     """Whether something is called, and the targets are used."""
     nodes = [n for s in body for n in ast.walk(s)]
@@ -129,24 +140,28 @@ def reads(tree: ast.AST) -> set[str]:
 
 
 def place_of(node: ast.AST) -> str | None:
-    """A name, or an attribute of self, as a text; of an entry, that in which it stands."""
+    """A name, or an attribute of one, as a text; of an entry, that in which it stands."""
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"self.{node.attr}" if node.value.id == "self" else None
+    if isinstance(node, ast.Attribute) and node.attr not in ("T", "shape", "size", "ndim"):
+        owner = node.value
+        above = place_of(owner) if isinstance(owner, ast.Name | ast.Attribute) else None
+        return None if above is None else f"{above}.{node.attr}"
     return place_of(node.value) if isinstance(node, ast.Subscript) else None
 
 
 def stored(statement: ast.stmt) -> list[ast.expr]:
-    """What a statement assigns to."""
-    if isinstance(statement, ast.Assign):
-        return [
-            e
-            for t in statement.targets
-            for e in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])
-        ]
+    """What a statement assigns to, or puts something into."""
+    if isinstance(statement, ast.Assign | ast.For):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        parts = [t.elts if isinstance(t, ast.Tuple | ast.List) else [t] for t in targets]
+        return [e for part in parts for e in part]
     if isinstance(statement, ast.AugAssign | ast.AnnAssign):
         return [statement.target]
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        f = statement.value.func
+        if isinstance(f, ast.Attribute) and f.attr in ("append", "extend", "insert"):
+            return [f.value]
     return []
 
 
@@ -173,7 +188,7 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
     found: dict[str, ast.stmt] = {}
     for place in dict.fromkeys(p for s in flat if (p := updated(s)) is not None):
         derived = {place}
-        for s in flat:
+        for s in flat * 2:  # what a loop hands on to its next round is derived too
             used = reads(s)
             for call in (n for n in ast.walk(s) if isinstance(n, ast.Call)):
                 used |= inside.get(getattr(call.func, "attr", getattr(call.func, "id", "")), set())
@@ -231,7 +246,7 @@ class TrainingStep(Statements):
         ahead = list(body[:index])
         if loss is None and index < len(body):
             output = output_side(body[index], self.targets(), None)
-            if output is not None and place_of(output) is None:
+            if output is not None and not isinstance(output, ast.Name | ast.Attribute):
                 shown = "_output"
                 assign = ast.Assign([ast.Name("_output", ast.Store())], output)
                 ahead.append(ast.copy_location(assign, body[index]))
@@ -255,7 +270,8 @@ class TrainingStep(Statements):
                 used |= computed
             side = output_side(s, targets, computed)
             if used & computed and used & targets and (output or side is not None):
-                output = (side is not None and place_of(side)) or output
+                if isinstance(side, ast.Name | ast.Attribute):
+                    output = place_of(side)
                 later = self.loss_later(body[i:])
                 return (i, None, output) if later is None else (i + later[0], later[1], output)
             if used & computed and names:
@@ -290,7 +306,9 @@ class TrainingStep(Statements):
         loss, output = super().truth(values, X, Y)
         if loss is None and output is not None and Y is not None and self.own_cost is not None:
             roles = {"output": output, "Y": Y, "X": X, "m": batch_of(X, Y)}
-            loss = loss_in(call_with(self.own_cost, bind(self.own_cost, {}, roles, {}, "output")))
+            loss = loss_in(
+                call_with(self.own_cost, bind(self.own_cost, {}, roles, {}, "output", "Y"))
+            )
         return loss, output
 
     def rate(self) -> float:

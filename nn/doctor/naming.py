@@ -184,10 +184,11 @@ def bind(
     pool: Mapping[str, Any],
     roles: Mapping[str, Any],
     extra: Mapping[str, Any],
-    default: str = "",
+    *defaults: str,
 ) -> dict[str, Any]:
     """Values for the arguments of ``function``: by their own name first, then by what such a name
-    usually means; one argument that is left over is ``default``, by role. `Unbound` says which is."""
+    usually means; one that is left over is the first of the ``defaults``, roles, that no other is.
+    `Unbound` says which is."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -220,8 +221,9 @@ def bind(
         used = {id(value) for value in bound.values()}
         free = [r for r in ("params", "X", "output", "Y", "cache") if r in roles]
         free = [r for r in free if id(roles[r]) not in used]
-        if len(missing) == 1 and (len(free) == 1 or default in free):
-            bound[missing[0]] = roles[default if default in free else free[0]]
+        likely = [r for r in defaults if r in free] or (free if len(free) == 1 else [])
+        if len(missing) == 1 and likely:
+            bound[missing[0]] = roles[likely[0]]
             missing = []
         elif len(missing) == len(free) == 2 and set(free) == {"params", "X"}:
             first, second = missing
@@ -382,8 +384,8 @@ def flatten(tree: Any, prefix: str = "", depth: int = 7) -> dict[str, Any]:
     """
     if isinstance(tree, np.ndarray):
         return {prefix: tree}
-    if (array := of_numbers(tree)) is not None and array.dtype.kind == "f":
-        return {prefix: array}
+    if isinstance(tree, list) and (array := of_numbers(tree)) is not None:
+        return {prefix: array} if array.dtype.kind == "f" else {}
     found: dict[str, Any] = {}
     if depth == 0:
         return found

@@ -147,7 +147,7 @@ class Subject:
             return None
         if self.runs_forward_itself(self.cost):  # its x is the input, whatever forward returned
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
-        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output"))
+        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output", "Y"))
         if isinstance(loss, tuple):  # with the gradient of the output, for backward
             pool |= {n: v for n, v in zip(result_names(self.cost), loss) if n and n not in pool}
         roles["cost"] = loss = loss_in(loss)
@@ -179,7 +179,9 @@ class Subject:
         for name in [name for name, value in pool.items() if value is roles.get("output")]:
             pool[name] = output
         roles["output"] = output
-        return loss_in(call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output")))
+        return loss_in(
+            call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output", "Y"))
+        )
 
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Any:
         """A cause that only this form of input can know."""
@@ -522,7 +524,9 @@ def gradients_of_changes(
         if held is not None:
             steps[k] = held
         elif np.shape(v) == np.shape(before[k]):
-            steps[k] = (before[k] - v) / rate
+            change = before[k] - v
+            noise = np.abs(change) <= 4 * np.finfo(float).eps * np.abs(before[k])
+            steps[k] = np.where(noise, 0.0, change) / rate
         else:
             run.problems.append(
                 f"{k} has shape {np.shape(before[k])} before the update and {np.shape(v)} after it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,19 @@ class Trial:
     @property
     def failure(self) -> Failure | None:
         return next((r.failure for r in self.runs if r.failure), None)
+
+    @property
+    def nothing(self) -> float:
+        """A gradient below this is zero but for rounding, as that of a bias before normalisation, or as
+        one that was read from the change of a parameter."""
+        most = max(
+            (np.abs(g).max() for g in self.truths[0].gradients.values() if np.size(g)), default=0
+        )
+        if not self.runs[0].updates:
+            return float(1e-10 * most)
+        sizes = [np.abs(p).max() for p in self.experiment.probes[0].params.values() if np.size(p)]
+        rounding = 4 * np.finfo(float).eps * max(sizes, default=0) / self.subject.learning_rate
+        return float(max(1e-10 * most, rounding / tolerance_of(self)))
 
     def compare(self) -> None:
         """Verdicts for the gradients of the parameters, without looking for causes."""
@@ -103,7 +116,7 @@ class Trial:
                     return Verdict(name, SHAPE, None, f"{g.shape}, and {name[1:]} has {r.shape}")
                 g = g.reshape(r.shape)
             fitted.append(g)
-        error = max(relative(g, r) for g, r in zip(fitted, right))
+        error = max(relative(g, r, self.nothing) for g, r in zip(fitted, right))
         if error <= tolerance:
             return Verdict(name, CONVENTION if note else OK, error, note)
         if error < 1e-4 and self.without_eps(name, fitted):
@@ -236,6 +249,13 @@ class Trial:
         return None if found is None or any(m.unexplained for m in found.marks) else found
 
 
+def scaled(truth: Truth, by: Factor, trial: Trial, i: int) -> Truth:
+    """The truth of the cost times a factor."""
+    c = by.value(*sizes_of(trial, i))
+    gradients = {k: c * g for k, g in truth.gradients.items()}
+    return replace(truth, loss=c * truth.loss, gradients=gradients)
+
+
 def same_direction(pairs: Sequence[tuple[Pair, Pair]], e: Experiment) -> bool:
     """Whether the gradients of several parameters are the true ones times a number above 0 that is
     not the same in both experiments, and no ratio of sizes: m for the number of features is wrong."""
@@ -340,13 +360,14 @@ def gap_scaled(given: Any, right: Any) -> float:
     return relative(g, c * r)
 
 
-def relative(g: Any, r: Any) -> float:
+def relative(g: Any, r: Any, floor: float = 1e-12) -> float:
+    """The largest difference, relative to the largest entry or to ``floor``."""
     if np.size(r) == 0:
         return 0.0
     with np.errstate(all="ignore"):
         off = np.abs(np.asarray(g, float) - r).max()
         size = np.abs(r).max() or off  # of nothing, all that is there is off
-        return float(off / max(size, 1e-12))
+        return float(off / max(size, floor, 1e-12))
 
 
 def numbering(trial: Trial, inner: Mapping[str, Pair]) -> int:
