@@ -194,6 +194,8 @@ class Examination:
         for something that is not here or is not written yet."""
         if failure is not None and isinstance(failure.error, CannotExamine):
             raise failure.error
+        if failure is not None and not failure.function and stage == "backward":
+            raise CannotExamine(f"backward could not be called: {failure.sentence}")
         if failure is not None and isinstance(failure.error, HOPELESS):
             raise Hopeless(f"{stage} failed, {failure.sentence}")
 

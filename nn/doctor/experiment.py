@@ -112,13 +112,14 @@ def shaped_bias(kind: str, n: int) -> tuple[int, ...]:
     return {"flat": (n,), "column": (n, 1), "row": (1, n), "number": ()}[kind]
 
 
-def random_like(value: Any, rng: Any) -> Any:
+def random_like(value: Any, rng: Any, weights: bool = False) -> Any:
     """Random numbers of this shape: weights that keep the size of Z, biases that are not zero."""
     shape, n = np.shape(value), np.size(value)
     fan = 4 if n else 1
     if len(shape) > 1 and 1 not in shape:
         fan = shape[-1] if max(shape) <= 25 else max(shape)
-    return rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else 0.4)
+    small = 1.0 if weights and shape else 0.4
+    return rng.normal(size=shape) * (1.2 / np.sqrt(fan) if len(shape) > 1 else small)
 
 
 def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int) -> Any:
@@ -145,6 +146,10 @@ def labels_like(Y: Any, rng: Any, shape: tuple[int, ...], classes: int) -> Any:
         flat = new.reshape(-1)
         if flat.size > 1 and flat.min() == flat.max():
             flat[0] = 1 - flat[0]
+        return new.astype(Y.dtype)
+    if whole and set(values.tolist()) == {-1.0, 1.0}:
+        new = rng.choice([-1, 1], shape)
+        new.reshape(-1)[:2] = (-1, 1)
         return new.astype(Y.dtype)
     if whole and classes > 1:
         return every_class(rng, classes, shape).astype(Y.dtype)
@@ -237,7 +242,9 @@ def same_shapes(
     probes = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        new = {k: random_like(v, rng) for k, v in params.items()}
+        new = {
+            k: random_like(v, rng, not numbered(k)[0].startswith("b")) for k, v in params.items()
+        }
         x = rng.normal(size=np.shape(X))
         if np.asarray(X).dtype.kind in "iu":  # numbers of words
             x = every_class(rng, int(np.max(X)) + 1, np.shape(X))

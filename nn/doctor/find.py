@@ -32,6 +32,7 @@ from nn.doctor.naming import (
     parameter_meant,
     rate_of,
     required,
+    result_names,
     role_of,
     source_tree,
 )
@@ -41,6 +42,7 @@ from nn.doctor.reading import (
     IS,
     NOT,
     SLOPE,
+    WEIGHTS,
     accumulators,
     arguments,
     called_in,
@@ -88,7 +90,7 @@ EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
     "num_iters": 1, "n_iters": 1, "lambd": 0.7, "lambda_": 0.7, "lam": 0.7, "Lambda": 0.7, "reg": 0.1,
     "keep_prob": 0.8, "print_cost": False, "verbose": False, "momentum": 0.9, "threshold": 0.5,
-    "beta": 0.9, "decay": 0.1, "epsilon": 1e-8,
+    "beta": 0.9, "decay": 0.1, "epsilon": 1e-8, "C": 1.3, "margin": 1.0, "delta": 1.0,
 }  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and done.isdisjoint(ends_of_title(p.title))]
     failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
+    failed = [p for p in failed if not (finder.wholes and p.title.startswith("the training step"))]
     names = [p.title.partition(" with ")[0] for p in failed]
     tried = {word.strip(",") for p in failed for word in p.title.split()}
     rest = [n for n in finder.functions if n not in finder.used | tried]
@@ -263,6 +266,8 @@ class Finder:
         self.classes = {
             n: v for n, v in room.names.items() if isinstance(v, type) and v.__module__ == "learner"
         }
+        for kind in list(self.classes.values()):
+            self.functions |= functions_of(kind, self.functions)
         self.used: set[str] = set()
         self.methods: set[tuple[str, str]] = set()  # backward of a layer that is examined
         self.right: set[str] = set()  # parts of what is right as a whole, and layers
@@ -276,6 +281,7 @@ class Finder:
         # numbers of classes that stand in the code: np.zeros(10), np.eye(10)
         counts = re.findall(r"(?:zeros|eye|range)\(\(?(?:[\w.\[\]]+, )?(\d+)\)", self.text)
         self.counts = sorted({int(n) for n in counts if 4 < int(n) <= 20})
+        self.signs = bool(re.search(r"hinge|svm|margin", self.text, re.I))  # labels -1 and 1
         # examples one by one if the file does so, else a batch first
         self.one_by_one = one_by_one(room.statements)
         batch, single = [(6, False)], [(1, False), (1, True)]  # (examples, whether X is a vector)
@@ -397,6 +403,7 @@ class Finder:
         for site in sites(self.room):
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.used) or (site.kind, owner) in self.methods
+            done = done or receives_gradients(site)
             if done or (self.is_driver(site) if site.updates else self.wholes):
                 continue
             report = self.best(site.title, self.step_subjects(site))
@@ -427,7 +434,8 @@ class Finder:
         for holder in list(self.made(kind)) if isinstance(kind, type) else [None]:
             own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
             if not site.updates:  # of the objects that it uses
-                own = arrays_of(SimpleNamespace(**{k: names.get(k) for k in names_in(site.body)}))
+                read = {k: names.get(k) for k in names_in(site.body)}
+                own = arrays_of(SimpleNamespace(**read), lists=True)
             held = own if holder is None else parameters_in(holder)
             kinds = self.kinds_of_data(held)
             tried = set()
@@ -437,12 +445,15 @@ class Finder:
                     continue
                 tried.add(kind_of_data)
                 X = next(invent.inputs(n_x, m, columns, flat))
-                for Y in invent.targets(n_y, X, columns) if has_targets(site) else [None]:
+                for Y in (
+                    invent.targets(n_y, X, columns, self.signs) if has_targets(site) else [None]
+                ):
                     data = {"X": X, "Y": Y, "m": m, "lr": RATE}
                     given = {} if holder is None else {"self": holder}
                     given |= arguments(owner, [n_x, 5, n_y], data)
                     given |= {n: invent.state_for(held) for n in states(owner)}
-                    given |= rows_with_labels(site, X) | columns_for(site, owner, m)
+                    rows = rows_with_labels(site, X)
+                    given |= rows | columns_for(site, owner, m)
                     if (made := self.network_for(owner, n_x, n_y)) is not None:
                         given |= made
                     room = surroundings(site, names, given, data)
@@ -455,7 +466,7 @@ class Finder:
                             again = TrainingStep(site, put_in(room, Y, like), X, like)
                             again.own_cost = subject.own_cost
                             yield again
-                    if not any(v is X or v is Y is not None for v in room.values()):
+                    if not rows and not any(v is X or v is Y is not None for v in room.values()):
                         return  # it has its own data
                     if not own and holder is None and len(tried) == 1 and subject.params:
                         # weights that are made before the loop fix the sizes
@@ -468,6 +479,9 @@ class Finder:
         names = [n for n in names if role_of(n) == "params"]
         if len(names) != 1:
             return None
+        own = self.room.names.get(names[0])
+        if own is not None and arrays_of(SimpleNamespace(net=own), lists=True):
+            return {names[0]: own}
         inits = [f for n, f in self.functions.items() if IS["init"].search(n) and not NOT.search(n)]
         for f in [*inits, *self.classes.values()]:
             for call in invent.initial_calls(f, [n_x, 5, n_y]):
@@ -509,8 +523,12 @@ class Finder:
         costs += [n for n in self.functions if n in parts and n not in costs]
         forwards.sort(key=lambda n: "predict" in n.lower())
         forwards = forwards or [n for n in self.functions if self.computes_output(n)]
+        inner = [n for f in forwards for n in self.reached(f)]
+        inner = [n for n in inner if IS["forward"].search(n) and not IS["backward"].search(n)]
         for b in self.of_role("backward"):
             function = self.functions[b]
+            needed = set(required(function))
+            gives = [n for n in inner if needed & set(result_names(self.functions[n]))]
             if self.chosen["backward"] is None and (
                 (gives_loss_too(function) and not takes_results(function))
                 or takes_upstream(function)
@@ -519,7 +537,11 @@ class Finder:
                 continue
             trained = self.called_beside(b)
             near = sorted(nearest(b, costs), key=lambda c: c not in trained)
-            report, f, c = self.network(b, nearest(b, forwards), near)
+            outer = [
+                n for n in nearest(b, forwards) if needed & set(result_names(self.functions[n]))
+            ]
+            ahead = outer or [*gives, *nearest(b, forwards)]
+            report, f, c = self.network(b, list(dict.fromkeys(ahead)), near)
             if report.status != 2:
                 self.wholes.add(b)
                 self.take(f, c, b)
@@ -635,7 +657,7 @@ class Finder:
         n_xs, n_ys = ends_of(params)
         for (m, flat), columns, n_x, n_y in product(self.batches, (False, True), n_xs, n_ys):
             for X in invent.inputs(n_x, m, columns, flat):
-                for Y in invent.targets(n_y, X, columns):
+                for Y in invent.targets(n_y, X, columns, self.signs):
                     yield X, Y
 
     def extra(self, functions: list[Function]) -> dict[str, Any]:
@@ -647,6 +669,9 @@ class Finder:
         kinds = (list, tuple, dict, str, FunctionType)
         usual = {"lambd": 0.7, "keep_prob": 0.8}
         found = {n: usual[r] for n in names if (r := role_of(n)) in usual}
+        for n, v in own.items():
+            if isinstance(v, int | float) and role_of(n) is None and not WEIGHTS.match(n):
+                found[n] = v
         return EXTRA | found | {n: v for n, v in own.items() if isinstance(v, kinds)}
 
     def loss_and_gradient(self) -> Iterator[Report]:
@@ -753,7 +778,7 @@ class Finder:
                 n_in, n_out = sizes_of_ends(flatten(params), 4, n_y, columns)
                 n_in -= form == "augmented" and n_in > 4
                 for X in invent.inputs(n_in, m, columns != turned, flat, numbers):
-                    for Y in invent.targets(n_out, X, columns != turned):
+                    for Y in invent.targets(n_out, X, columns != turned, self.signs):
                         yield params, X, Y
 
     def parameters(self, arguments: list[str], n_y: int, columns: bool, form: str) -> Iterator[Any]:
@@ -866,6 +891,8 @@ class Finder:
                 continue
             function = self.functions[name]
             names = list(inspect.signature(function).parameters)
+            if len(names) < 2 or not has_weights(function):
+                continue
             params = updated_by(function, [] if has_weights(function) else self.keys_used(names))
             grads = {f"d{k}": np.ones_like(v) for k, v in params.items()}
             if any(
@@ -992,24 +1019,37 @@ class Finder:
         for v in self.room.names.values():
             if type(v) is kind and parameters_in(hold_arrays(v)):
                 yield v
+        words = self.words_for(kind)
         for n_y in (3, 1, *self.counts):
             for call in invent.initial_calls(kind, [4, 5, n_y]):
-                made, failure = attempt(partial_call(kind, call), seconds=2)
+                made, failure = attempt(partial_call(kind, call | words), seconds=2)
                 if failure is None:
                     yield hold_arrays(made)
         if {role_of(p) for p in inspect.signature(kind).parameters} >= {"X", "Y"}:
             rng = np.random.default_rng(0)
             X, Y = rng.normal(size=(6, 4)), np.array([[0.0], [1], [1], [0], [1], [0]])
-            pair = {"X": X, "Y": Y}
             takes = inspect.signature(kind).parameters
-            call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
-            sizes = {p: 5 for p in takes if p not in call}
-            for given in (call, call | sizes):
-                made, failure = attempt(partial_call(kind, given), seconds=2)
-                if failure is None:
-                    self.own_data[id(made)] = (X, Y)
-                    yield made
-                    break
+            needed = {n for n, p in takes.items() if p.default is p.empty}
+            for pair in ({"X": X, "Y": Y}, {"X": X.T, "Y": Y.T}):
+                call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
+                usual = next(invent.initial_calls(kind, [4, 5, 1]), {})
+                usual = {k: usual.get(k, 5) for k in takes if k not in call}
+                for given in (
+                    call,
+                    call | {k: usual[k] for k in usual if k in needed},
+                    call | usual,
+                ):
+                    made, failure = attempt(partial_call(kind, given), seconds=2)
+                    if failure is None and parameters_in(made):
+                        self.own_data[id(made)] = (pair["X"], pair["Y"])
+                        yield made
+                        break
+
+    def words_for(self, kind: type) -> dict[str, str]:
+        """Texts for the arguments of a constructor that the file compares with texts."""
+        nodes = [n for t in self.room.trees for n in ast.walk(t)]
+        found = {n: invent.compared_with(nodes, n) for n in required(kind)}
+        return {n: texts[0] for n, texts in found.items() if texts}
 
     def deeper(self, kind: type, made: list[Any]) -> Iterator[Any]:
         """Objects with a layer more, of a class that takes a list of sizes."""
@@ -1048,14 +1088,17 @@ class Finder:
                 for X in invent.inputs(n_x, m, columns, flat):
                     if forward is not None and not runs_forward(holder, forward, X):
                         continue
-                    for Y in invent.targets(n_y, X, columns):
+                    for Y in invent.targets(n_y, X, columns, self.signs):
                         yield ObjectSubject(holder, X, Y, **roles)
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
         reason = ""
         failed: Report | None = None
         tried: tuple[int, ...] = ()
+        end = time.process_time() + PATIENCE
         for holder, shape in ((h, s) for h in made for s in self.layer_shapes(h)):
+            if failed is not None and time.process_time() > end:
+                break
             report = layer_report(name, holder, forward, shape)
             part = report.parts[0] if report.parts else report
             if part.problem:
@@ -1083,7 +1126,8 @@ class Finder:
 
 def asks_for_more(update: Report) -> bool:
     """Whether an update stopped at once for a key that the invented parameters do not have."""
-    stopped = {"KeyError", "AttributeError", "IndexError"} & {c.kind for c in update.causes}
+    errors = {"KeyError", "AttributeError", "IndexError", "TypeError"}
+    stopped = errors & {c.kind for c in update.causes}
     return bool(stopped) and all(r.verdict == MISSING for r in update.rows)
 
 
@@ -1123,8 +1167,9 @@ def layer_report(name: str, holder: Any, forward: str, shape: tuple[int, ...]) -
         if len(shape) != 2:
             return Report(name, problem="it is a cost.")
         labels = rng.integers(0, shape[1], shape[0])
+        rows, columns = np.eye(shape[1])[labels], np.eye(shape[0])[np.arange(shape[1]) % shape[0]].T
         reports = []
-        for T, given in product((np.eye(shape[1])[labels], labels), (x, probabilities(x))):
+        for T, given in product((rows, labels, columns), (x, probabilities(x))):
             report = check_layers([], holder, given, T)
             reports.append(report)
             if report.ok:
@@ -1152,6 +1197,12 @@ class ScalarField:
 
     def backward(self, dout: Any) -> Any:
         return dout * np.asarray(self.g(self.x))
+
+
+def receives_gradients(site: Site) -> bool:
+    """Whether the gradients are an argument: an update."""
+    names = [a.arg for a in site.owner.args.args] if site.owner is not None else []
+    return "grads" in map(role_of, names) or any(re.match("grad|d[WB]|dw|db", n) for n in names)
 
 
 def has_targets(site: Site) -> bool:
@@ -1187,6 +1238,27 @@ def targets_like(subject: Subject) -> Any:
 
 def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
     return {k: new if v is old else v for k, v in room.items()}
+
+
+def functions_of(kind: type, known: Mapping[str, Function]) -> dict[str, Function]:
+    """The methods of a class that holds no parameters but is given them, as functions."""
+    methods = {
+        n: f for n, f in vars(kind).items() if isinstance(f, FunctionType) and n not in known
+    }
+    given = [n for n, f in methods.items() if "params" in map(role_of, required(f))]
+    if not any(IS["backward"].search(n) for n in given) or keeps_weights(methods):
+        return {}
+    made, failure = attempt(kind, seconds=2)
+    if failure is not None or parameters_in(made):
+        return {}
+    return {n: getattr(made, n) for n in methods if not n.startswith("__")}
+
+
+def keeps_weights(methods: Mapping[str, Function]) -> bool:
+    """Whether a method keeps arrays in the object."""
+    nodes = [n for f in methods.values() if (t := source_tree(f)) is not None for n in ast.walk(t)]
+    stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return any(WEIGHTS.match(n.attr) for n in stored)
 
 
 def names_stored(tree: ast.AST) -> set[str]:

@@ -179,14 +179,15 @@ def inputs(n_x: int, m: int, columns: bool, flat: bool, numbers: bool = False) -
         yield rng.normal(size=m)
 
 
-def targets(n_y: int, X: Any, columns: bool) -> Iterator[Any]:
+def targets(n_y: int, X: Any, columns: bool, signs: bool = False) -> Iterator[Any]:
     """Y for this X: 0 and 1 in a row, a column or a vector; of several classes 1 for the right one, or
-    its number."""
+    its number. With ``signs`` -1 and 1 for two classes."""
     rng = np.random.default_rng(1)
     m = 1 if X.ndim == 1 and n_y > 1 else X.shape[-1 if columns else 0]
     labels = rng.integers(0, max(n_y, 2), m)
     labels[:2] = (0, 1)[:m]
     if n_y == 1:
+        labels = 2 * labels - 1 if signs else labels
         if X.ndim == 2:
             yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
         yield labels
@@ -302,6 +303,7 @@ def cell_shapes(x: tuple[int, ...], columns: bool, gates: int, transposed: bool 
 
 
 CELL_SHAPES: tuple[Shapes, ...] = (
+    *(cell_shapes((6, 4), False, gates) | {"state": (1, 5)} for gates in (1, 4)),
     *(cell_shapes(x, True, gates) for x in ((4, 6), (4, 6, 2)) for gates in (1, 4)),
     *(
         cell_shapes(x, False, gates, transposed)

@@ -22,7 +22,7 @@ from nn.doctor.naming import (
     walk_own,
 )
 from nn.doctor.pairs import pair_cause, pair_truth
-from nn.doctor.reading import BACKWARD, FORWARD, first_method
+from nn.doctor.reading import BACKWARD, FORWARD, cost_method, first_method
 from nn.doctor.reference import find_truth
 from nn.doctor.report import CONVENTION, MISSING, OK, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
@@ -221,7 +221,11 @@ class Layer:
         return getattr(self.thing, str(self.names[which]))
 
     def forward(self, *inputs: Any) -> Any:
-        out = self.method(0)(*inputs)
+        takes = len(argument_names(self.method(0)))
+        cost = cost_method(type(self.thing)) if takes < len(inputs) else None
+        out = self.method(0)(*inputs[: takes if cost else None])
+        if cost is not None:  # the loss is a method by itself
+            out = getattr(self.thing, cost)(*inputs[takes:])
         self.out = self.kept(lambda name: role_of(name) == "output") if out is None else out
         self.x = inputs[0] if inputs else None
         self.target = inputs[1] if len(inputs) > 1 else None

@@ -82,7 +82,8 @@ def sites(room: Room) -> Iterator[Site]:
             for site in inner:
                 if isinstance(s, ast.For | ast.While) and feeds(body[:i], s, site.updates):
                     continue  # a loop over the layers: the step begins before it
-                found = found or not isinstance(s, ast.ClassDef | ast.FunctionDef)
+                inside_it = not isinstance(s, ast.ClassDef | ast.FunctionDef)
+                found = found or (inside_it and bool(site.updates))
                 yield site
         if not found and (loops or owner is not None):
             updates = updates_in(body, inside)
@@ -289,7 +290,7 @@ class TrainingStep(Statements):
     def holders(self) -> list[str]:
         """The names of what holds arrays, where it is not known which of them are the parameters."""
         data = [root(p) for p in self.data.values() if p is not None]
-        held = arrays_of(SimpleNamespace(**self.room), numbers=True)
+        held = arrays_of(SimpleNamespace(**self.room), numbers=True, lists=True)
         return [n for n in dict.fromkeys(map(root, held)) if n not in data or n == "self"]
 
     def loss_later(self, body: Sequence[ast.stmt]) -> tuple[int, str] | None:
@@ -362,7 +363,7 @@ def is_loss(place: str, statement: ast.stmt) -> bool:
     """Whether a statement assigns the loss, by the name of what it assigns to."""
     low, text = place.rpartition(".")[2].lower(), ast.unparse(statement)
     named = role_of(low) == "cost" or "loss" in low or "cost" in low
-    squares = "err" in low and bool(re.search(r"\*\* ?2\)?|square", text)) and "sum(" in text
+    squares = "err" in low and bool(re.search(r"\*\* ?2|square", text)) and "- " in text
     return (named or squares) and "abs(" not in text
 
 
@@ -424,7 +425,7 @@ def rows_with_labels(site: Site, X: Any) -> dict[str, Any]:
         if isinstance(s, ast.For)
         and isinstance(s.iter, ast.Name)
         and isinstance(s.target, ast.Name)
-        and f"{s.target.id}[-1]]" in text
+        and f"{s.target.id}[-1]" in text
     }
 
 
@@ -445,7 +446,12 @@ def surroundings(
     room = {**names, **given}
 
     def execute(statement: ast.stmt) -> None:
-        code = compile(ast.fix_missing_locations(ast.Module([statement], [])), "<before>", "exec")
+        try:
+            code = compile(
+                ast.fix_missing_locations(ast.Module([statement], [])), "<before>", "exec"
+            )
+        except SyntaxError:  # it continues or leaves the loop
+            return
         for _ in range(6):
             _, failure = attempt(lambda: exec(code, room), seconds=1, seed=3)
             error = failure.error if failure is not None else None
@@ -459,6 +465,9 @@ def surroundings(
     for s in site.before:
         if is_constant(s) if site.owner is None else not isinstance(s, ast.For | ast.While):
             execute(copy.deepcopy(s))
+    for k, v in room.items():  # the data have fewer examples than the file's
+        if type(v) is int and role_of(k) == "m" and v > data["m"]:
+            room[k] = data["m"]
     for loop in site.loops:
         if isinstance(loop, ast.For):
             first = ast.parse("_ = next(iter(_))").body[0]
@@ -468,6 +477,8 @@ def surroundings(
             ]
             first.targets = [copy.deepcopy(loop.target)]
             execute(first)
+            if isinstance(loop.target, ast.Name) and "range(" in ast.unparse(loop.iter):
+                room.setdefault(loop.target.id, 0)
     nodes = [n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)]
     own = {n.id for n in nodes if not isinstance(n.ctx, ast.Load)}
     for name in dict.fromkeys(n.id for n in nodes if n.id not in own):

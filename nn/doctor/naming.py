@@ -70,7 +70,9 @@ def role_of(name: str) -> str | None:
     low = name.lower().strip("_")
     if low in ROLES:
         return ROLES[low]
-    part = re.sub(r"_?(?:shuf\w*|perm\w*|batch|mini|b|i|list|tr|data)$", "", low)
+    part = re.sub(
+        r"_?(?:shuf\w*|perm\w*|batch|mini|b|i|list|tr|data|val|valid|test|dev|layer|vec)$", "", low
+    )
     if ROLES.get(part) in ("X", "Y"):
         return ROLES[part]
     if re.fullmatch(r"(?:a|z|y_?hat|out|output|o)_?\d", low):
@@ -219,15 +221,19 @@ def bind(
             missing.append(p.name)
     if missing:
         used = {id(value) for value in bound.values()}
-        free = [r for r in ("params", "X", "output", "Y", "cache") if r in roles]
+        if any(p in bound and role_of(p) not in roles for p in pool):  # the parameters one by one
+            used.add(id(roles.get("params")))
+        free = [r for r in ("params", "X", "output", "Y", "cache", "grads") if r in roles]
         free = [r for r in free if id(roles[r]) not in used]
         likely = [r for r in defaults if r in free] or (free if len(free) == 1 else [])
         if len(missing) == 1 and likely:
             bound[missing[0]] = roles[likely[0]]
             missing = []
         elif len(missing) == len(free) == 2 and set(free) == {"params", "X"}:
-            first, second = missing
-            bound[first], bound[second] = roles["X"], roles["params"]
+            bound |= {missing[0]: roles["X"], missing[1]: roles["params"]}
+            missing = []
+        elif len(missing) == 2 and defaults and {"X", "Y"} <= {*free}:
+            bound |= {missing[0]: roles["X"], missing[1]: roles["Y"]}
             missing = []
     if missing:
         names = " and ".join(repr(name) for name in missing)

@@ -31,7 +31,7 @@ from nn.doctor.subject import (
 Function = Callable[..., Any]
 IS = {
     "forward": re.compile(
-        r"forward|feed_?forward|propagat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$",
+        r"forward|feed_?forward|prop[ao]gat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$",
         re.I,
     ),
     "backward": re.compile(r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
@@ -113,7 +113,10 @@ def method_of(kind: type, names: Sequence[str], role: str) -> str | None:
     own = [n for n in own if not is_activation(n) and not NOT.search(n)]
     slopes = [n for n in own if IS["backward"].search(n) or re.search(r"prime|delta", n, re.I)]
     alike = [n for n in own if IS[role].search(n) and n not in slopes]
-    return next(iter(slopes if role == "backward" else alike), None)
+    found_alike = slopes if role == "backward" else alike
+    inner = {c for n in found_alike for c in called_in(getattr(kind, n), {}) if c != n}
+    outer = [n for n in found_alike if n not in inner]
+    return next(iter(outer or found_alike), None)
 
 
 def forward_for(kind: type, backward: str | None) -> str | None:
@@ -270,6 +273,9 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     parameters = inspect.signature(function).parameters.values()
     known = {p.name: p.default for p in parameters if p.default is not p.empty}
     known |= next(invent.initial_calls(function, dims), {})
+    known |= {
+        n: 2 for n in required(function) if re.search(r"epoch|iter|^n_steps|max_steps", n, re.I)
+    }
     own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
     unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
@@ -286,6 +292,10 @@ def called_in(function: Function, room: Mapping[str, Any]) -> set[str]:
     for n in ast.walk(tree) if tree is not None else ():
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name):
             found.add(n.func.id)
+        elif (
+            isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "self"
+        ):
+            found.add(n.attr)
         elif isinstance(n, ast.Name) and isinstance(table := room.get(n.id), dict | list | tuple):
             values = table.values() if isinstance(table, dict) else table
             found |= {f.__name__ for f in values if isinstance(f, FunctionType)}

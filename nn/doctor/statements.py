@@ -112,6 +112,11 @@ class Statements(Subject):
         own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
         arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
         body = [copy.deepcopy(s) for s in body]
+        if any(
+            isinstance(n, ast.Continue | ast.Break) for s in body for n in walk_outside_loops(s)
+        ):
+            once = ast.For(ast.Name("_once", ast.Store()), ast.Constant("1"), list(body), [], None)
+            body = [ast.copy_location(once, body[0])]
         tree = ast.FunctionDef(self.name, arguments, [*body, own], [], None)
         tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
         ast.copy_location(own, body[-1] if body else tree)
@@ -170,6 +175,14 @@ class Statements(Subject):
         run.updates = True
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
+
+
+def walk_outside_loops(node: ast.AST) -> Iterator[ast.AST]:
+    """What is in a statement, but not in a loop that it has."""
+    yield node
+    if not isinstance(node, ast.For | ast.While | ast.FunctionDef | ast.ClassDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from walk_outside_loops(child)
 
 
 def value_at(room: Mapping[str, Any], place: str) -> Any:

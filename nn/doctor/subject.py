@@ -6,7 +6,7 @@ import copy
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeGuard
@@ -468,11 +468,6 @@ def proportional(a: Any, b: Any) -> bool:
     return bool(np.abs(a - (a @ b) / (b @ b) * b).max() <= 1e-8 * np.abs(a).max())
 
 
-def is_named(e: Event, name: str) -> bool:
-    """Whether the variable is called the gradient of this parameter."""
-    return plain(e.name) != plain(name) and parameter_meant(e.name, [name]) is not None
-
-
 def same_up_to_rounding(a: Any, b: Any) -> bool:
     """Also that of a small step, from which one of them was read."""
     return np.shape(a) == np.shape(b) and bool(np.abs(a - b).max() <= 1e-7 * np.abs(b).max())
@@ -480,16 +475,21 @@ def same_up_to_rounding(a: Any, b: Any) -> bool:
 
 def updates_seen(events: list[Event], before: Mapping[str, Any], rate: float) -> list[Event]:
     """The gradients in the assignments of new parameters: ``params["W1"] -= rate * ...``."""
-    found = []
+    by_name: dict[str, list[Event]] = {}
     for e in events:
-        name = parameter_meant(plain(e.name), list(before))
-        if name is not None and plain(e.name) == plain(name):
-            old = before[name]
-            if np.shape(old) == e.value.shape and differs(old, e.value):
+        by_name.setdefault(e.name, []).append(e)
+    meant = {n: parameter_meant(plain(n), list(before)) for n in by_name}
+    found = []
+    for name, old in before.items():
+        gradients = [
+            x.value for n, es in by_name.items() if is_gradient_of(n, name, [name]) for x in es
+        ]
+        for e in (e for n, es in by_name.items() if meant[n] == name for e in es):
+            if plain(e.name) != plain(name) or np.shape(old) != e.value.shape:
+                continue
+            if differs(old, e.value):
                 gradient = (old - e.value) / rate
-                if not any(
-                    is_named(x, name) and same_up_to_rounding(x.value, gradient) for x in events
-                ):
+                if not any(same_up_to_rounding(g, gradient) for g in gradients):
                     found.append(e._replace(name=f"d{name}", value=gradient))
     return found
 
@@ -562,7 +562,8 @@ def sign_of(event: Event, signs: Any) -> float:
     return float(np.sign(np.sum(event.value * signs)))
 
 
-def is_gradient_of(name: str, parameter: str, among: Mapping[str, Any]) -> bool:
+def is_gradient_of(name: str, parameter: str, among: Iterable[str]) -> bool:
+    """Whether a variable is called the gradient of this parameter."""
     return parameter_meant(name, list(among)) == parameter and plain(name) != plain(parameter)
 
 
@@ -685,9 +686,12 @@ def gradients_part(result: Any, names: list[str | None]) -> tuple[Any, list[str 
     """What is left of ``(loss, gradients...)`` without the loss."""
     if not isinstance(result, tuple | list):
         return result, names
-    keep = [
-        i for i, part in enumerate(result) if isinstance(part, dict | list | tuple) or np.ndim(part)
+    numbers = [
+        i for i, part in enumerate(result) if np.ndim(part) == 0 and not isinstance(part, dict)
     ]
+    called = [i for i in numbers if len(names) == len(result) and role_of(names[i] or "") == "cost"]
+    loss = next(iter([*called, *numbers]), None)
+    keep = [i for i, part in enumerate(result) if i != loss and part is not None]
     parts = [result[i] for i in keep]
     names = [names[i] for i in keep] if len(names) == len(result) else [None] * len(keep)
     if len(parts) == 1 and not is_arraylike(parts[0]):
@@ -703,6 +707,10 @@ def named_gradients(
         return {}, []
     if is_arraylike(result) or isinstance(result, np.floating | float):
         result = (result,)
+    if isinstance(result, tuple):  # a gradient may be a whole number
+        result = tuple(
+            float(r) if type(r) is int or isinstance(r, np.integer) else r for r in result
+        )
     if isinstance(result, tuple | list) and len(names) == len(result) and any(names):
         flat: dict[str, Any] = {}
         for i, (name, part) in enumerate(zip(names, result)):

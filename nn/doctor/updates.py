@@ -77,7 +77,7 @@ def check_update(update: Function, params: Any, grads: Any, lr: float, **extra: 
         before = {k: np.array(v) for k, v in values.items()}
         rates = {p: rate for p in argument_names(update) if role_of(p) == "lr"}
         try:
-            bound = bind(update, pool, roles, {**rates, **extra})
+            bound = bind(update, pool, roles, {**rates, **extra}, "grads")
         except Unbound as error:
             report.problem = f"{error}."
             return report
