@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain, pairwise, product
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
@@ -19,7 +20,7 @@ from nn.doctor import invent
 from nn.doctor.examine import Examination
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
-from nn.doctor.load import DEFINITIONS, Room, load
+from nn.doctor.load import DEFINITIONS, Room, harmless, load
 from nn.doctor.loops import Site, TrainingStep, place_of, rows_with_labels, sites, surroundings
 from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
@@ -135,6 +136,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             return
     finder, found = with_right_slopes(room, chosen) or best_choice(room, chosen)
     report.parts = [p for p in found if p.status != 2]
+    join_halves(report.parts)
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
     failed = [p for p in found if p.status == 2 and done.isdisjoint(ends_of_title(p.title))]
@@ -227,6 +229,16 @@ def true_slopes(f: Function) -> list[Function]:
     """The derivative of f as a function of its input; of the usual ones also as of their value."""
     by_value = BY_VALUE.get(label_of(f).lower())
     return [slope_of(f), *([] if by_value is None else [by_value])]
+
+
+def join_halves(parts: list[Report]) -> None:
+    """A gradient that one function lacks is not missing where another function gives it."""
+    given = {r.name for p in parts for r in p.rows if r.verdict in GOOD}
+    for part in parts:
+        elsewhere = [r for r in part.rows if r.verdict == MISSING and r.name in given]
+        if elsewhere and all(r in elsewhere or r.verdict in GOOD for r in part.rows):
+            part.rows = [r for r in part.rows if r not in elsewhere]
+            part.causes = [c for c in part.causes if c.kind != "missing"]
 
 
 def judge_signs(parts: list[Report]) -> None:
@@ -827,10 +839,14 @@ class Finder:
             if "grads" in roles or not has_parameters(function) or not costs:
                 continue
             c = nearest(name, costs)[0]
+            ahead = self.of_role("forward") if "output" in roles else []
+            forward = self.functions[ahead[0]] if ahead else None
             if "X" in roles:
+                given = {"forward": forward, "cost": self.functions[c], "backward": function}
+                functions = [f for f in given.values() if f is not None]
                 subjects = (
-                    Subject(params, X, Y, cost=self.functions[c], backward=function, extra=EXTRA)
-                    for params, X, Y in self.data([function, self.functions[c]])
+                    Subject(params, X, Y, **given, extra=EXTRA)
+                    for params, X, Y in self.data(functions)
                 )
                 report = self.best(f"{name} with {c}", subjects)
             else:
@@ -1025,6 +1041,11 @@ class Finder:
                 made, failure = attempt(partial_call(kind, call | words), seconds=2)
                 if failure is None:
                     yield hold_arrays(made)
+        for call in self.calls_in_file(kind):
+            usual = next(invent.initial_calls(kind, [4, 5, 3]), {})
+            made, failure = attempt(partial_call(kind, usual | call), seconds=2)
+            if failure is None:
+                yield hold_arrays(made)
         if {role_of(p) for p in inspect.signature(kind).parameters} >= {"X", "Y"}:
             rng = np.random.default_rng(0)
             X, Y = rng.normal(size=(6, 4)), np.array([[0.0], [1], [1], [0], [1], [0]])
@@ -1044,6 +1065,22 @@ class Finder:
                         self.own_data[id(made)] = (pair["X"], pair["Y"])
                         yield made
                         break
+
+    def calls_in_file(self, function: Any) -> Iterator[dict[str, Any]]:
+        """The arguments with which the file calls it, where they are constants; with small sizes."""
+        takes = [p for p in inspect.signature(function).parameters if p != "self"]
+        nodes = (n for s in self.room.statements for n in ast.walk(s) if isinstance(n, ast.Call))
+        for call in nodes:
+            if getattr(call.func, "attr", getattr(call.func, "id", "")) != function.__name__:
+                continue
+            given = dict(zip(takes, call.args)) | {str(k.arg): k.value for k in call.keywords}
+            values = {}
+            for name, e in given.items():
+                value, failure = attempt(partial(constant, e, self.room.names), seconds=1)
+                if failure is None and name in takes:
+                    values[name] = shrunk(value)
+            if values:
+                yield values
 
     def words_for(self, kind: type) -> dict[str, str]:
         """Texts for the arguments of a constructor that the file compares with texts."""
@@ -1259,6 +1296,20 @@ def keeps_weights(methods: Mapping[str, Function]) -> bool:
     nodes = [n for f in methods.values() if (t := source_tree(f)) is not None for n in ast.walk(t)]
     stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
     return any(WEIGHTS.match(n.attr) for n in stored)
+
+
+def constant(e: ast.expr, names: Mapping[str, Any]) -> Any:
+    """The value of an expression that only computes; ValueError for another one."""
+    if not harmless(e):
+        raise ValueError
+    return eval(compile(ast.Expression(e), "<call>", "eval"), dict(names))
+
+
+def shrunk(value: Any) -> Any:
+    """Sizes of 4 to 19 for larger ones, one for one."""
+    if type(value) is int:
+        return value if value < 20 else 4 + value % 16
+    return type(value)(map(shrunk, value)) if type(value) in (list, tuple) else value
 
 
 def names_stored(tree: ast.AST) -> set[str]:

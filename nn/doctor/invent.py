@@ -39,6 +39,12 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
             continue
         elif role_of(p.name) == "lr":
             known[p.name] = 0.1
+        elif re.fullmatch(r"rng|generator|random_state|rs|prng", p.name.lower()):
+            known[p.name] = np.random.default_rng(1)
+        elif re.search(r"heads", p.name.lower()):
+            known[p.name] = 2
+        elif (parts := unpacked(function, p.name)) > 1:
+            known[p.name] = (2, 6, 6)[-parts:] if "in" in p.name.lower() else (3,) * parts
         elif re.match(
             r"(is|has|use|need|needs|with|do|can|enable)_|train(able|ing)?$", p.name.lower()
         ):
@@ -69,6 +75,18 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
     if others:
         yield known | dict(zip(others, [*order, *dims]))
         yield known | {n: rng.normal(size=dims[0]) for n in others}
+
+
+def unpacked(function: Any, name: str) -> int:
+    """Into how many parts an argument is taken apart: height, width = kernel_size."""
+    tree = source_tree(
+        getattr(function, "__init__", function) if isinstance(function, type) else function
+    )
+    for n in ast.walk(tree) if tree is not None else ():
+        parts = n.targets[0] if isinstance(n, ast.Assign) else None
+        if isinstance(parts, ast.Tuple) and getattr(n.value, "id", "") == name:  # type: ignore[attr-defined]
+            return len(parts.elts)
+    return 0
 
 
 def functions_called(names: Sequence[str]) -> dict[str, Any]:

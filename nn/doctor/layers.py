@@ -35,6 +35,7 @@ from nn.doctor.subject import (
     gradients_of_changes,
     is_arraylike,
     loss_in,
+    owner,
     parameters_in,
     put,
     updates_seen,
@@ -142,7 +143,8 @@ class Local(Subject):
         own = {k: v for k, v in before.items() if k not in self.inputs}
         found = parameters_in(layer.thing, gradients=True)
         for path, value in found.items():
-            name = None if path in own else parameter_meant(path, list(own))
+            near = [k for k in own if owner(k) == owner(path)] or list(own)
+            name = None if path in own else parameter_meant(path, near)
             if name is not None and np.any(value) | (f"d{name}" not in run.gradients):
                 run.gradients[f"d{name}"] = np.array(value)
         after = {  # backward(gradient, learning_rate) updates at once

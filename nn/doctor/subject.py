@@ -686,9 +686,8 @@ def gradients_part(result: Any, names: list[str | None]) -> tuple[Any, list[str 
     """What is left of ``(loss, gradients...)`` without the loss."""
     if not isinstance(result, tuple | list):
         return result, names
-    numbers = [
-        i for i, part in enumerate(result) if np.ndim(part) == 0 and not isinstance(part, dict)
-    ]
+    several = (dict, list, tuple)
+    numbers = [i for i, p in enumerate(result) if not isinstance(p, several) and np.ndim(p) == 0]
     called = [i for i in numbers if len(names) == len(result) and role_of(names[i] or "") == "cost"]
     loss = next(iter([*called, *numbers]), None)
     keep = [i for i, part in enumerate(result) if i != loss and part is not None]
@@ -777,7 +776,7 @@ def by_own_name(result: Any, names: list[str | None], params: Mapping[str, Any])
     if [role_of(k) for k in keys] == ["params"]:
         return True
     forms = {plain(p) for p in params}
-    return not keys or all(plain(k) in forms for k in keys)
+    return not keys or all(re.sub("^(new|updated)", "", plain(k)) in forms for k in keys)
 
 
 def updated_parameters(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
