@@ -1029,6 +1029,11 @@ class Finder:
                 self.wholes.add(backward or str(step))
                 self.methods.add((name, backward or str(step)))
             yield report
+            for batch in batch_methods(kind, str(backward)) if report.ok else ():
+                other = self.best(f"{name}.{batch}", self.batch_subjects(made, forward, batch))
+                if other.status != 2:
+                    self.methods.add((name, batch))
+                    yield other
 
     def made(self, kind: type) -> Iterator[Any]:
         """Objects of a class: those of the file, and new ones."""
@@ -1127,6 +1132,27 @@ class Finder:
                         continue
                     for Y in invent.targets(n_y, X, columns, self.signs):
                         yield ObjectSubject(holder, X, Y, **roles)
+
+    def batch_subjects(self, made: list[Any], forward: str, batch: str) -> Iterator[Subject]:
+        """A method that updates by the gradients of several examples, pairs of columns."""
+
+        def backward(model: Any, X: Any, Y: Any) -> Any:
+            method = getattr(model, batch)
+            pairs = [(X[:, i : i + 1], Y[:, i : i + 1]) for i in range(X.shape[1])]
+            first, *others = required(method)
+            given = {n: EXTRA.get(n, RATE if role_of(n) == "lr" else X.shape[1]) for n in others}
+            return method(**{first: pairs}, **given)
+
+        for holder in made:
+            n_xs, n_ys = ends_of(parameters_in(holder))
+            for n_x, n_y in product(n_xs, n_ys):
+                X = next(invent.inputs(n_x, 6, True, False))
+                if runs_forward(holder, forward, X):
+                    Y = next(invent.targets(n_y, X, True))
+                    subject = ObjectSubject(holder, X, Y, forward=forward, backward=backward)
+                    if "lr" in map(role_of, required(getattr(holder, batch))):
+                        subject.learning_rate = RATE
+                    yield subject
 
     def layer(self, name: str, made: list[Any], forward: str) -> Report:
         reason = ""
@@ -1275,6 +1301,21 @@ def targets_like(subject: Subject) -> Any:
 
 def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
     return {k: new if v is old else v for k, v in room.items()}
+
+
+def batch_methods(kind: type, backward: str) -> list[str]:
+    """The methods that go through pairs of an argument and take the gradients of each."""
+    found = []
+    for name, f in vars(kind).items():
+        tree = source_tree(f) if isinstance(f, FunctionType) else None
+        first = required(f)[1:2] if tree is not None else []  # after self
+        loops = [n for n in ast.walk(tree) if isinstance(n, ast.For)] if tree is not None else []
+        over = [
+            n for n in loops if isinstance(n.target, ast.Tuple) and isinstance(n.iter, ast.Name)
+        ]
+        if any([n.iter.id] == first and backward in called_in(f, {}) for n in over):  # type: ignore[attr-defined]
+            found.append(name)
+    return found
 
 
 def functions_of(kind: type, known: Mapping[str, Function]) -> dict[str, Function]:

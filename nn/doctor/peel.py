@@ -7,6 +7,7 @@ even wrong, is then taken over for the next layer. So each quantity is judged on
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ FITS = 1e-9  # a hypothesis has to give the learner's numbers as exactly as this
 APART = 1e-6  # and the right formula has to be off by more than this
 ENTRIES = 3  # finite and not zero, that an array with nan or infinity has to have as a proof
 UNEXPLAINED = 4.0
+SECONDS = 6.0  # of processor time for looking for several changes at once
 BEAM = 24
 
 Pair = tuple[Any, Any]  # of the two probes
@@ -150,12 +152,16 @@ class Peel:
         outer: Factor,
         tolerance: float,
         partly: bool = False,
+        end: float = np.inf,
     ):
-        self.partly = partly
+        self.partly, self.end = partly, end
         self.twin, self.observed, self.tolerance = twin, observed, tolerance
         self.bases = bases
         self.traced = [(a.value, b.value) for a, b in traced]
         self.assigned = [a.name for a, _ in traced]
+        self.different: dict[tuple[Any, Any], dict[Any, Pair]] = {}  # by shape, each once
+        for a, b in self.traced:
+            self.different.setdefault((a.shape, b.shape), {})[a.tobytes(), b.tobytes()] = a, b
         self.room = Room(twin, bases[0], inner, outer)
         self.lines = right_formulas(self.room, derived)
         self.formula = dict(self.lines)
@@ -314,6 +320,8 @@ class Peel:
         self, block: list[str], state: State, observed: Mapping[str, Pair], budget: int
     ) -> Iterator[State]:
         """The explanations of a block with exactly ``budget`` changes."""
+        if budget > 1 and time.process_time() > self.end:
+            return
         if not block:
             if budget == 0:
                 yield state
@@ -352,7 +360,8 @@ class Peel:
                 yield from self.search(rest, state.with_mark(mark, cost), observed, budget - 1)
 
     def was_seen(self, value: Pair) -> bool:
-        return not self.traced or any(both_close(p, value) for p in self.traced)
+        alike = self.different.get((np.shape(value[0]), np.shape(value[1])), {})
+        return not self.traced or any(both_close(p, value) for p in alike.values())
 
     def price(self, mark: Mark, state: State) -> float:
         """A mistake that was made before, in another layer, is the less surprising."""
@@ -605,11 +614,12 @@ def explain(
     bases = (environment(twin, probes[0], 0, rate), environment(twin, probes[1], 1, rate))
     derived = derived_formulas(twin, probes[0])
     best: Explanation | None = None
+    end = time.process_time() + SECONDS
     for inner, outer, price in conventions(twin, common):
         limit = best.cost - price if best is not None else np.inf
         if limit <= 0:
             continue
-        peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance, partly)
+        peel = Peel(twin, bases, derived, observed, traced, inner, outer, tolerance, partly, end)
         states = peel.run(limit)
         if states and (best is None or states[0].cost + price < best.cost):
             best = Explanation(list(states[0].marks), states[0].cost + price, peel.room.common)

@@ -323,10 +323,9 @@ class ObjectSubject(Subject):
         *,
         forward: str | None = None,
         cost: str | Callable[..., Any] | None = None,
-        backward: str | None = None,
+        backward: str | Callable[..., Any] | None = None,
         both: str | None = None,
         extra: Mapping[str, Any] | None = None,
-        upstream: bool = False,
     ):
         self.holder = holder
         super().__init__({}, X, Y, extra=extra)
@@ -347,7 +346,7 @@ class ObjectSubject(Subject):
             ),
             None,
         )
-        methods = [getattr(type(holder), n) for n in (backward, both) if n is not None]
+        methods = [getattr(type(holder), n) for n in (backward, both) if isinstance(n, str)]
         self.learning_rate = rate or rate_of(methods) or self.learning_rate
 
     def complete(self, roles: dict[str, Any]) -> None:
