@@ -11,6 +11,7 @@ import ast
 import copy
 import gc
 import linecache
+import re
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -44,12 +45,28 @@ from nn.doctor.twin import Factor
 if TYPE_CHECKING:
     from nn.doctor.diagnosis import Diagnosis
 
-RUNS = 800  # of the changed code, and no longer than
-MORE = 400
+RUNS = 5000  # of the changed code, and no longer than
 SECONDS = 5.0
+MORE = 400
 ROUNDS = 3
 
 RARE = {"another name", "another name assigned", "index off by one"}
+ORDER = (  # what is tried first: (sort, in a suspected line)
+    *(("form", True), ("name", True), ("form", False)),
+    *(("name", False), ("factor", True), ("factor", False)),
+)
+
+
+def sort_of_edit(kind: str) -> str:
+    """Whether something else is done with the same names, or with one more, or another name stands.
+
+    >>> [sort_of_edit(k) for k in ("transposed", "another name", "a term missing", "missing 1/m")]
+    ['form', 'name', 'factor', 'factor']
+    """
+    more = re.fullmatch(
+        r"(a (factor|term)|size|derivative .*) missing|missing 1/.*|1/.* too many", kind
+    )
+    return "name" if kind in RARE else "factor" if more else "form"
 
 
 class Edit(NamedTuple):
@@ -221,21 +238,23 @@ class Repair:
                 f.__code__ = code
 
     def edits(self) -> Iterator[Edit]:
-        """The changes of the suspected lines first, then of the functions that ran, backward first."""
-        for suspected in (True, False):
+        """The changes of the suspected lines first, then of the functions that ran, backward first; what
+        is rare at the end."""
+        for sort, suspected in ORDER:
             for code, tree in self.trees.items():
                 watched = {line for c, line in self.ran if c is code}
                 for statement, path in statements(tree):
                     if watched.isdisjoint(own_lines(statement)) and watched:
                         continue
                     if ((code.co_name, statement.lineno) in self.first) == suspected:
-                        yield from self.edits_of(code, statement, path)
+                        yield from self.edits_of(code, statement, path, sort)
 
-    def edits_of(self, code: CodeType, statement: Any, path: Path) -> Iterator[Edit]:
+    def edits_of(self, code: CodeType, statement: Any, path: Path, sort: str) -> Iterator[Edit]:
         tree, before = self.trees[code], head(statement)
         seen = {before}
-        made = statement_edits(statement, self.about[code])
-        for kind, inner, new in sorted(made, key=lambda e: e[0] in RARE):
+        for kind, inner, new in list(statement_edits(statement, self.about[code])):
+            if sort_of_edit(kind) != sort:
+                continue
             whole = (*path, *inner)
             old = put(tree, whole, new)
             ast.fix_missing_locations(ast.copy_location(new, old))

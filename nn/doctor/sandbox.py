@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import random
 import re
@@ -203,12 +204,16 @@ class NoInput(io.StringIO):
         return self.readline()
 
 
+def nothing(*args: Any, **kwargs: Any) -> None:
+    """What print does while the learner's code runs."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """No output, no input, no warnings; random numbers go on afterwards as if nothing had been."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    stdin = sys.stdin
-    sys.stdin = NoInput()
+    stdin, printed = sys.stdin, builtins.print
+    sys.stdin, builtins.print = NoInput(), nothing  # arrays are not even made texts
     try:
         with (
             redirect_stdout(io.StringIO()),
@@ -219,7 +224,7 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        sys.stdin = stdin
+        sys.stdin, builtins.print = stdin, printed
         np.random.set_state(numpy_state)
         random.setstate(python_state)
 
