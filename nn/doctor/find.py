@@ -746,8 +746,9 @@ class Finder:
             if not trials or not (fixed or all_used(trials[0])):
                 continue
             if trials[0].failure is not None:
-                if np.ndim(subject.X) != 1 or self.one_by_one:  # else it is not meant for a vector
-                    stopped = stopped or (examination, trials)
+                meant = np.ndim(subject.X) != 1 or self.one_by_one  # else not for a vector
+                if meant and (stopped is None or progress(trials) > progress(stopped[1])):
+                    stopped = examination, trials
                 continue
             verdicts = [v.verdict for t in trials for v in t.verdicts.values()]
             wrong = sum(v not in GOOD for v in verdicts) / max(len(verdicts), 1)
@@ -1185,6 +1186,11 @@ class Finder:
         if first and 4 not in first:
             shapes = [s for n in first for s in ((6, n), (n, 6), (n,))] + shapes
         return sorted(shapes, key=lambda s: 1 not in s) if self.one_by_one else shapes
+
+
+def progress(trials: list[Trial]) -> int:
+    """How far a backward pass came that stops: with the right kind of data it comes further."""
+    return len(trials[0].runs[0].events)
 
 
 def asks_for_more(update: Report) -> bool:
