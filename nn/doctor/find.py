@@ -67,7 +67,7 @@ from nn.doctor.reading import (
     takes_results,
     updated_by,
 )
-from nn.doctor.report import CONVENTION, GOOD, MISSING, WRONG, Cause, Report
+from nn.doctor.report import CONVENTION, GOOD, MISSING, SHAPE, WRONG, Cause, Report
 from nn.doctor.sandbox import attempt, limited, place, quiet
 from nn.doctor.subject import (
     RATE,
@@ -79,7 +79,7 @@ from nn.doctor.subject import (
     is_arraylike,
     parameters_in,
 )
-from nn.doctor.trial import Trial, all_used
+from nn.doctor.trial import Trial, all_used, has
 from nn.doctor.updates import check_step, check_update
 from nn.doctor.usual import ACTIVATIONS, BY_VALUE, slope_of
 
@@ -719,7 +719,7 @@ class Finder:
                 runs
                 and alone(subject)
                 and not alone(runs[0][1].subject)
-                and counts_examples(subject)
+                and (counts_examples(subject) or not any(has(t, SHAPE) for t in runs[0][2]))
             ):
                 break  # one example hides what is wrong for a batch
             subject.outside = (self.room.names, self.outside)

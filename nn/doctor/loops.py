@@ -119,8 +119,8 @@ def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool
     """Whether a loop goes on with what was computed of the parameters before it."""
     derived, known = set(places), set(places)
     for s in (n for b in before for n in [b, *inner_statements(b)]):
-        if reads(s) & derived:
-            derived |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+        if reads(own_part(s)) & derived:
+            derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
     return bool((derived - known) & reads(loop))
 
 
@@ -190,8 +190,8 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
     for place in dict.fromkeys(p for s in flat if (p := updated(s)) is not None):
         derived = {place}
         for s in flat * 2:  # what a loop hands on to its next round is derived too
-            used = reads(s)
-            for call in (n for n in ast.walk(s) if isinstance(n, ast.Call)):
+            used = reads(own_part(s))
+            for call in (n for n in ast.walk(own_part(s)) if isinstance(n, ast.Call)):
                 used |= inside.get(getattr(call.func, "attr", getattr(call.func, "id", "")), set())
             if updated(s) == place and isinstance(s, ast.AugAssign | ast.Assign):
                 if (reads(s.value) - {place}) & (derived - {place}):
@@ -202,6 +202,13 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
                 if place in derived and any(place_of(t) == place for t in stored(s)):
                     break  # assigned anew: not a parameter
     return found
+
+
+def own_part(statement: ast.stmt) -> ast.AST:
+    """A statement without those that it repeats or decides: what a loop goes through, a condition."""
+    if isinstance(statement, ast.For):
+        return statement.iter
+    return statement.test if isinstance(statement, ast.If | ast.While) else statement
 
 
 def stored_inside(statement: ast.stmt) -> list[ast.expr]:
@@ -226,6 +233,8 @@ class TrainingStep(Statements):
         self, site: Site, room: Mapping[str, Any], inputs: Any = None, targets: Any = None
     ):
         self.site = site
+        loops = [s.target for s in site.loops if isinstance(s, ast.For)]
+        self.counters = {n.id for t in loops for n in ast.walk(t) if isinstance(n, ast.Name)}
         last = max((i for i, s in enumerate(site.body) if site.changes(s)), default=len(site.body))
         body = site.body[: last + 1]
         read = [p for s in body for p in sorted(reads(s))]
@@ -247,7 +256,7 @@ class TrainingStep(Statements):
         ahead = list(body[:index])
         if loss is None and index < len(body):
             output = output_side(body[index], self.targets(), None)
-            if output is not None and not isinstance(output, ast.Name | ast.Attribute):
+            if output is not None and whole_place(body[index], output) is None:
                 shown = "_output"
                 assign = ast.Assign([ast.Name("_output", ast.Store())], output)
                 ahead.append(ast.copy_location(assign, body[index]))
@@ -271,8 +280,7 @@ class TrainingStep(Statements):
                 used |= computed
             side = output_side(s, targets, computed)
             if used & computed and used & targets and (output or side is not None):
-                if isinstance(side, ast.Name | ast.Attribute):
-                    output = place_of(side)
+                output = (side is not None and whole_place(s, side)) or output
                 later = self.loss_later(body[i:])
                 return (i, None, output) if later is None else (i + later[0], later[1], output)
             if used & computed and names:
@@ -363,7 +371,8 @@ def is_loss(place: str, statement: ast.stmt) -> bool:
     """Whether a statement assigns the loss, by the name of what it assigns to."""
     low, text = place.rpartition(".")[2].lower(), ast.unparse(statement)
     named = role_of(low) == "cost" or "loss" in low or "cost" in low
-    squares = "err" in low and bool(re.search(r"\*\* ?2|square", text)) and "- " in text
+    added_up = isinstance(statement, ast.AugAssign) or re.search(r"sum\(|mean\(", text)
+    squares = "err" in low and bool(re.search(r"\*\* ?2|square", text)) and bool(added_up)
     return (named or squares) and "abs(" not in text
 
 
@@ -403,6 +412,12 @@ def output_side(
             if reads(other) & targets and not reads(output) & targets and of_parameters:
                 return output
     return None
+
+
+def whole_place(statement: ast.stmt, output: ast.expr) -> str | None:
+    """The place of an output that is no entry; of an entry in a list of all of them, that list."""
+    every = any(isinstance(n, ast.comprehension) for n in ast.walk(statement))
+    return place_of(output) if every or not isinstance(output, ast.Subscript) else None
 
 
 def calls_own(statement: ast.stmt) -> bool:

@@ -38,6 +38,8 @@ class Statements(Subject):
     A place is a name, or an attribute or an entry of something that has a name: ``net.layers[0].W``.
     """
 
+    counters: frozenset[str] | set[str] = frozenset()  # what a loop around the statements assigns
+
     def __init__(
         self,
         body: Sequence[ast.stmt],
@@ -68,6 +70,10 @@ class Statements(Subject):
         X = np.zeros((1, 1)) if X is None else np.asarray(X, float)
         super().__init__(held, X, None if Y is None else np.asarray(Y))
 
+    @property
+    def functions(self) -> list[Any]:
+        return [self.step]
+
     def marks(
         self, body: Sequence[ast.stmt], places: Sequence[str] | None
     ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
@@ -86,7 +92,8 @@ class Statements(Subject):
         holder = SimpleNamespace(**copied(self.room))
         before = {k: np.array(v) for k, v in arrays_of(holder, numbers=True, lists=True).items()}
         after, failure = attempt(lambda: self.step(**vars(holder)))
-        changed = [k for k in before if k not in self.data.values()]
+        changed = [k for k in before if re.split(r"[.\[]", k)[0] not in self.counters]
+        changed = [k for k in changed if k not in self.data.values()]
         if failure is None:
             now = arrays_of(SimpleNamespace(**after), numbers=True, lists=True)
             changed = [k for k in changed if k in now and np.shape(now[k]) == before[k].shape]
