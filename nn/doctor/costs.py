@@ -11,7 +11,7 @@ from nn.doctor import twin as twins
 from nn.doctor.peel import close
 from nn.doctor.reference import Truth, WithCost, find_truth
 from nn.doctor.report import CONVENTION, OK, WRONG, Report
-from nn.doctor.trial import Trial, scaled
+from nn.doctor.trial import DIRECTION, Trial, scaled
 from nn.doctor.twin import Factor, Twin
 
 
@@ -98,6 +98,8 @@ def with_another_cost(trial: Trial) -> Trial:
 def agreement(trial: Trial) -> tuple[int, Factor]:
     """How many gradients are the true ones, times one factor, and which."""
     trial.compare()
+    if any(v.note == DIRECTION for v in trial.verdicts.values()):
+        return 1, Factor()  # so would be any cost of one output
     good = len(trial.verdicts) - len(trial.wrong)
     counts = {f: n for f, n in trial.common_factors().items() if n > good}
     by = max(counts, key=lambda f: counts[f], default=Factor())

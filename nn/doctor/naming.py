@@ -177,7 +177,15 @@ def name_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
-        return name_of(node.args[0])
+        cast = ast.unparse(node.func).split(".")[0] in (
+            "np",
+            "numpy",
+            "float",
+            "list",
+            "tuple",
+            "dict",
+        )
+        return name_of(node.args[0]) if cast else None
     return None
 
 

@@ -71,8 +71,22 @@ def first_method(model: Any, names: Sequence[str], own: bool = False) -> str | N
 
 
 def one_by_one(statements: list[ast.stmt]) -> bool:
-    """Whether a loop hands the examples on one by one: ``for x, y in zip(X, Y)``."""
+    """Whether a loop hands the examples on one by one, by ``zip(X, Y)`` or as ``X[i], y[i]``."""
     for node in chain.from_iterable(map(ast.walk, statements)):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+            inside = list(ast.walk(node))
+            entry = {  # X[i], and the name that it gets
+                name: role_of(n.value.id)
+                for s in inside
+                for n in [getattr(s, "value", s) if isinstance(s, ast.Assign) else s]
+                if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)
+                if getattr(n.slice, "id", "") == node.target.id
+                for name in [ast.unparse(n), *map(ast.unparse, getattr(s, "targets", ()))]
+            }
+            calls = [c for c in inside if isinstance(c, ast.Call)]
+            given = [{entry.get(ast.unparse(a)) for a in c.args} for c in calls]
+            if any(g >= {"X", "Y"} for g in given):
+                return True
         if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
             names = [ast.unparse(t) for t in node.target.elts]
             roles = [role_of(n) for n in names]

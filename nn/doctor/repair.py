@@ -35,7 +35,7 @@ from nn.doctor.edits import (
     statements,
 )
 from nn.doctor.naming import plain, tree_of
-from nn.doctor.peel import Explanation
+from nn.doctor.peel import Explanation, close
 from nn.doctor.report import MISSING, WRONG, Cause, Verdict
 from nn.doctor.sandbox import Failure, is_his
 from nn.doctor.subject import Run
@@ -195,7 +195,7 @@ class Repair:
         return runs
 
     def rerun(self, edit: Edit, which: int, watch: bool = False) -> Run | None:
-        """The code after this change, or None where its cost is another."""
+        """The code after this change, or None where its cost, or its output, is another."""
         self.left -= 1
         tree = self.trees[edit.code]
         old = put(tree, edit.path, edit.new)
@@ -207,9 +207,12 @@ class Repair:
                 run = self.subject.run(probe.params, probe.X, probe.Y, watch)
         finally:
             put(tree, edit.path, old)
-        before = self.trial.runs[which].loss
+        before, output = self.trial.runs[which].loss, self.trial.runs[which].output
         try:
             if run.stage == "forward" and run.failure:
+                return None
+            seen = before is None and output is not None and run.output is not None
+            if seen and not close(np.asarray(run.output), np.asarray(output)):
                 return None
             if before is not None and not np.isclose(
                 float(np.squeeze(run.loss)), float(np.squeeze(before)), rtol=1e-10
