@@ -67,7 +67,10 @@ def cost_of_output(trial: Trial, known: int) -> None:
         if run.output is None or (probe.Y is None and np.size(probe.X) != np.size(run.output)):
             return
     before = trial.truths
-    for cost, scale in twins.USUAL.items():
+    outputs = [np.asarray(r.output) for r in trial.runs]
+    shares = all(np.all((a > 0) & (a < 1)) for a in outputs)  # else no probabilities
+    usual = sorted(twins.USUAL.items(), key=lambda u: (u[0] == "squared error") == shares)
+    for cost, scale in usual:
         subject = WithCost(trial.subject, cost, twins.SCALES[scale])
         truths = [find_truth(subject, p)[0] for p in trial.experiment.probes]
         good = [t for t in truths if t is not None and np.isfinite(t.loss) and t.gradients]

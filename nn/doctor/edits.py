@@ -87,7 +87,15 @@ class About:
         known = dict(frame.f_locals) if frame is not None else {}
         own = getattr(known.get("self"), "__dict__", {})
         known |= {f"self.{k}": v for k, v in own.items()}
-        self.sorts = {k: sort_of(v) for k, v in known.items()}
+        entries = {
+            f"{k}[{key!r}]": v
+            for k, holder in known.items()
+            if isinstance(holder, dict) and len(holder) < 40
+            for key, v in holder.items()
+            if isinstance(key, str) and isinstance(v, np.ndarray)
+        }
+        self.names += list(entries)
+        self.sorts = {k: sort_of(v) for k, v in (known | entries).items()}
         self.helpers = sorted(
             k
             for k, v in (frame.f_globals.items() if frame is not None else ())
@@ -211,6 +219,7 @@ PARTS = rules(
             "f(x) -> x",
         ],
         "sign": ["-x -> x"],
+        "a factor missing": ["x -> x * (1 - x)", "1 - x -> x * (1 - x)"],
         "mask inverted": ["~x -> x"],
         "another comparison": [
             f"x {a} y -> x {b} y" for a in COMPARISONS for b in COMPARISONS if a != b
@@ -323,8 +332,9 @@ def node_edits(node: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
     text = ast.unparse(node)
     if isinstance(node, ast.Call):
         yield from sum_edits(node)
-    yield from rewritten(node, PARTS)
-    if isinstance(node, ast.Constant):
+    if not isinstance(node, ast.Constant):
+        yield from rewritten(node, PARTS)
+    else:
         for kind, value in other_constants(node.value, about.strings):
             yield kind, ast.Constant(value)
     if isinstance(node, ast.Name) or text in about.names:

@@ -329,6 +329,9 @@ class TrainingStep(Statements):
         if not self.site.updates:
             named = [v for k, v in self.room.items() if role_of(k) == "lr"]
             found = {float(v) for v in named if isinstance(v, float)}
+        if not found:
+            held = getattr(self.room.get("self"), "__dict__", {})
+            found = {float(v) for k, v in held.items() if role_of(k) == "lr" and v}
         return found.pop() if len(found) == 1 else 1.0
 
 
@@ -369,6 +372,8 @@ def is_many(value: Any) -> bool:
 
 def is_loss(place: str, statement: ast.stmt) -> bool:
     """Whether a statement assigns the loss, by the name of what it assigns to."""
+    if place == "j":  # a counter; the cost is J
+        return False
     low, text = place.rpartition(".")[2].lower(), ast.unparse(statement)
     named = role_of(low) == "cost" or "loss" in low or "cost" in low
     added_up = isinstance(statement, ast.AugAssign) or re.search(r"sum\(|mean\(", text)

@@ -186,6 +186,12 @@ def name_of(node: ast.AST) -> str | None:
             "dict",
         )
         return name_of(node.args[0]) if cast else None
+    if isinstance(node, ast.BinOp):  # dW / m, C * loss + 0.5 * np.sum(w**2)
+        names = dict.fromkeys(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+        found = [
+            n for n in names if role_of(n) == "cost" or re.match(r"d_?[wWbB]\w?\d?$|d?grad", n)
+        ]
+        return found[0] if len(found) == 1 else None
     return None
 
 

@@ -412,12 +412,12 @@ def sources_of(failure: Failure) -> list[tuple[str, int]]:
 
 
 def right_names(run: Run, trial: Trial, which: int) -> set[str]:
-    """The gradients that are right; with one common factor all of them."""
+    """The gradients that are right; where the cost was not given, up to one factor of all of them."""
     truth = trial.truths[which].gradients
     tolerance = max(1e-7, trial.truths[which].tolerance * 10)
     if run.failure is not None:
         return set()
-    found = set()
+    pairs: dict[str, tuple[Any, Any]] = {}
     for name, right in truth.items():
         given = run.gradients.get(name)
         if given is None or np.size(given) != np.size(right):
@@ -428,11 +428,20 @@ def right_names(run: Run, trial: Trial, which: int) -> set[str]:
                 continue
         except ValueError:
             continue
-        size = max(float(np.abs(right).max()), 1e-12)
-        with np.errstate(all="ignore"):
-            if np.abs(given.reshape(right.shape) - right).max() <= tolerance * size:
-                found.add(name)
+        pairs[name] = given.reshape(right.shape), right
+    with np.errstate(all="ignore"):
+        found = {k for k, (g, r) in pairs.items() if off_by(g, r) <= tolerance}
+        if not found and trial.inferred and len(pairs) > 1:
+            factors = [np.sum(g * r) / np.sum(r * r) for g, r in pairs.values() if np.any(r)]
+            c = float(np.median(factors)) if factors else 0.0
+            if c > 0 and all(off_by(g, c * r) <= tolerance for g, r in pairs.values()):
+                return set(pairs)
     return found
+
+
+def off_by(given: Any, right: Any) -> float:
+    size = max(float(np.abs(right).max()), 1e-12) if right.size else 1.0
+    return float(np.abs(given - right).max() / size) if right.size else 0.0
 
 
 def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:

@@ -64,9 +64,16 @@ def test_a_mistake_is_no_other_cost(cost, mistake, tmp_path):
 
 
 def test_an_output_that_is_coupled_to_the_others_has_no_cost(tmp_path):
-    report = examined(NETWORK.format(delta="self.out[:, -1:] - y"), tmp_path)
+    report = examined(NETWORK.format(delta="self.out[:, [1, 2, 0]] - y"), tmp_path)
     assert report.status == 1
     assert "no cost at all" in str(report)
+
+
+def test_one_change_that_makes_a_usual_cost_of_it_is_shown(tmp_path):
+    report = examined(NETWORK.format(delta="self.out[:, -1:] - y"), tmp_path)
+    assert report.status == 1
+    [cause] = report.all_causes
+    assert "self.out[:, -1:] - y" in cause.source and "squared error" in str(report)
 
 
 def test_clipped_gradients_are_not_judged(tmp_path):

@@ -1115,3 +1115,344 @@ class Logit:
     ("sign", "self.b = self.b - self.rate", "self.b = self.b + self.rate"),
     ("scale", "X.T @ off / len(y)", "X.T @ off"),
 )
+
+program(
+    "neurons as dictionaries in lists, trained row by row",
+    """
+import math
+import random
+
+def make(n_in, n_hidden, n_out):
+    layers = []
+    for below, width in ((n_in, n_hidden), (n_hidden, n_out)):
+        layers.append([{"weights": [random.gauss(0, 1) for _ in range(below + 1)]} for _ in range(width)])
+    return layers
+
+def initialize(n_in, n_hidden, n_out):
+    return make(n_in, n_hidden, n_out)
+
+def forward_pass(network, row):
+    signal = row[:-1]
+    for layer in network:
+        above = []
+        for neuron in layer:
+            w = neuron["weights"]
+            total = w[-1] + sum(w[i] * signal[i] for i in range(len(w) - 1))
+            neuron["out"] = 1 / (1 + math.exp(-total))
+            above.append(neuron["out"])
+        signal = above
+    return signal
+
+def backward_pass(network, expected):
+    for k in reversed(range(len(network))):
+        for j, neuron in enumerate(network[k]):
+            if k == len(network) - 1:
+                off = expected[j] - neuron["out"]
+            else:
+                off = sum(n["weights"][j] * n["delta"] for n in network[k + 1])
+            neuron["delta"] = off * neuron["out"] * (1 - neuron["out"])
+
+def change(network, row, l_rate):
+    for k, layer in enumerate(network):
+        signal = row[:-1] if k == 0 else [n["out"] for n in network[k - 1]]
+        for neuron in layer:
+            for i, s in enumerate(signal):
+                neuron["weights"][i] += l_rate * neuron["delta"] * s
+            neuron["weights"][-1] += l_rate * neuron["delta"]
+
+def fit(network, rows, l_rate, n_epoch, n_outputs):
+    for epoch in range(n_epoch):
+        sum_error = 0
+        for row in rows:
+            outputs = forward_pass(network, row)
+            expected = [0] * n_outputs
+            expected[row[-1]] = 1
+            sum_error += sum((e - o) ** 2 for e, o in zip(expected, outputs))
+            backward_pass(network, expected)
+            change(network, row, l_rate)
+        print(epoch, sum_error)
+""",
+    ("slope", 'neuron["out"] * (1 - neuron["out"])', 'neuron["out"]'),
+    ("value", "for n in network[k - 1]]", "for n in network[k]]"),
+)
+
+program(
+    "one step in plain lists, at the top level",
+    """
+def squash(x):
+    return 1 / (1 + 2.718281828459045 ** -x)
+
+inputs = [0.2, -0.4]
+expected_output = [0.1, 0.8]
+w_in = [[0.3, -0.1], [0.2, 0.5]]
+w_out = [[0.7, -0.3], [0.1, 0.4]]
+b_in = [0.1, 0.2]
+
+hidden = [0, 0]
+for j in range(2):
+    hidden[j] = squash(inputs[0] * w_in[0][j] + inputs[1] * w_in[1][j] + b_in[j])
+result = [0, 0]
+for k in range(2):
+    result[k] = squash(hidden[0] * w_out[0][k] + hidden[1] * w_out[1][k])
+
+miss = [expected_output[k] - result[k] for k in range(2)]
+d_out = [miss[k] * result[k] * (1 - result[k]) for k in range(2)]
+d_in = [0, 0]
+for j in range(2):
+    d_in[j] = (d_out[0] * w_out[j][0] + d_out[1] * w_out[j][1]) * hidden[j] * (1 - hidden[j])
+
+eta = 0.5
+for i in range(2):
+    for j in range(2):
+        w_out[i][j] += eta * hidden[i] * d_out[j]
+        w_in[i][j] += eta * inputs[i] * d_in[j]
+print(w_in, w_out)
+""",
+    ("slope", "* hidden[j] * (1 - hidden[j])", "* (1 - hidden[j])"),
+    ("value", "w_in[i][j] += eta * inputs[i]", "w_in[i][j] += eta * hidden[i]"),
+)
+
+program(
+    "an autoencoder that learns from one sample, without targets",
+    """
+import numpy as np
+
+class Compressor:
+    def __init__(self, n: int = 9, code: int = 4):
+        self.rate = 0.05
+        self.W_down = np.random.randn(code, n) / 3
+        self.b_down = np.zeros((code, 1))
+        self.W_up = np.random.randn(n, code) / 2
+        self.b_up = np.zeros((n, 1))
+
+    def forward(self, x):
+        if x.ndim == 1:
+            x = x.reshape(-1, 1)
+        self.code = np.tanh(np.dot(self.W_down, x) + self.b_down)
+        self.back = np.dot(self.W_up, self.code) + self.b_up
+        return self.back, self.code
+
+    def learn_from(self, x):
+        back, _ = self.forward(x)
+        if x.ndim == 1:
+            x = x.reshape(-1, 1)
+        off = back - x
+        up = np.dot(off, self.code.T)
+        inner = np.dot(self.W_up.T, off) * (1 - self.code ** 2)
+        self.W_up -= self.rate * up
+        self.b_up -= self.rate * off
+        self.W_down -= self.rate * np.dot(inner, x.T)
+        self.b_down -= self.rate * inner
+""",
+    ("slope", "* (1 - self.code ** 2)", "* (1 - self.code)"),
+    ("sign", "self.b_up -= self.rate * off", "self.b_up += self.rate * off"),
+)
+
+program(
+    "a sequence with a state that is handed in",
+    """
+import numpy as np
+
+class Memory:
+    def __init__(self, input_size, hidden_size):
+        self.w_x = np.random.randn(input_size, hidden_size)
+        self.w_h = np.random.randn(hidden_size, hidden_size)
+        self.bias = np.random.randn(hidden_size)
+
+    def unroll(self, xs, h0):
+        states = [h0]
+        for x in xs:
+            states.append(np.tanh(x @ self.w_x + states[-1] @ self.w_h + self.bias))
+        return states
+
+    def train(self, xs, h0, t, learning_rate):
+        states = self.unroll(xs, h0)
+        last = states[-1]
+        dh = last - t
+        dx, dw, db = np.zeros_like(self.w_x), np.zeros_like(self.w_h), np.zeros_like(self.bias)
+        for i in reversed(range(len(xs))):
+            da = dh * (1 - states[i + 1] ** 2)
+            dx += np.outer(xs[i], da)
+            dw += np.outer(states[i], da)
+            db += da
+            dh = self.w_h @ da
+        self.w_x -= learning_rate * dx
+        self.w_h -= learning_rate * dw
+        self.bias -= learning_rate * db
+""",
+    ("transpose", "dh = self.w_h @ da", "dh = self.w_h.T @ da"),
+    ("value", "dw += np.outer(states[i], da)", "dw += np.outer(states[i + 1], da)"),
+)
+
+program(
+    "an update through a helper, the examples by their index",
+    """
+import numpy as np
+
+class Gate:
+    def __init__(self, lr=0.4):
+        self.lr = lr
+
+    def s(self, v):
+        return 1 / (1 + np.exp(-v))
+
+    def loss(self, y, out):
+        return np.sum((y - out) ** 2) / 2
+
+    def moved(self, w, dw):
+        return w - self.lr * dw
+
+    def run(self, epochs=500):
+        X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        y = np.array([0, 1, 1, 0])
+        w = np.array([[0.4, -0.3], [0.2, 0.6]])
+        v = np.array([0.5, -0.7])
+        for epoch in range(epochs):
+            for i in range(len(X)):
+                h = self.s(X[i] @ w)
+                out = self.s(h @ v)
+                d = (out - y[i]) * out * (1 - out)
+                dv = d * h
+                dw = np.outer(X[i], d * v * h * (1 - h))
+                v = self.moved(v, dv)
+                w = self.moved(w, dw)
+        return w, v
+""",
+    ("slope", "d * v * h * (1 - h)", "d * v * (1 - h)"),
+    ("value", "dv = d * h", "dv = d * out"),
+)
+
+program(
+    "helpers from a file that is not there",
+    """
+import numpy as np
+from helpers import *
+from layers.activations import relu, derivative_relu, softmax
+
+def forward_propagation(data, parameters):
+    Z1 = parameters["W1"] @ data.T + parameters["b1"]
+    A1 = relu(Z1)
+    Z2 = parameters["W2"] @ A1 + parameters["b2"]
+    A2 = softmax(Z2)
+    return {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
+
+def back_propagation(data, activations, parameters, labels):
+    m = data.shape[0]
+    dZ2 = activations["A2"] - labels.T
+    dZ1 = parameters["W2"].T @ dZ2 * derivative_relu(activations["Z1"])
+    return {
+        "dW2": dZ2 @ activations["A1"].T / m,
+        "db2": np.sum(dZ2, axis=1, keepdims=True) / m,
+        "dW1": dZ1 @ data / m,
+        "db1": np.sum(dZ1, axis=1, keepdims=True) / m,
+    }
+""",
+    ("slope", ' * derivative_relu(activations["Z1"])', ""),
+    ("scale", '"dW1": dZ1 @ data / m', '"dW1": dZ1 @ data'),
+)
+
+program(
+    "backprop for one example, and a method that updates by a batch of them",
+    """
+import numpy as np
+
+class Net:
+    def __init__(self, sizes):
+        self.sizes = sizes
+        self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
+        self.weights = [np.random.randn(n, k) for k, n in zip(sizes[:-1], sizes[1:])]
+
+    def feedforward(self, a):
+        for b, w in zip(self.biases, self.weights):
+            a = self.squash(w @ a + b)
+        return a
+
+    def step(self, pairs, eta):
+        sum_b = [np.zeros(b.shape) for b in self.biases]
+        sum_w = [np.zeros(w.shape) for w in self.weights]
+        for x, y in pairs:
+            more_b, more_w = self.backprop(x, y)
+            sum_b = [s + d for s, d in zip(sum_b, more_b)]
+            sum_w = [s + d for s, d in zip(sum_w, more_w)]
+        self.weights = [w - eta / len(pairs) * s for w, s in zip(self.weights, sum_w)]
+        self.biases = [b - eta / len(pairs) * s for b, s in zip(self.biases, sum_b)]
+
+    def backprop(self, x, y):
+        grad_b = [np.zeros(b.shape) for b in self.biases]
+        grad_w = [np.zeros(w.shape) for w in self.weights]
+        kept = [x]
+        for b, w in zip(self.biases, self.weights):
+            kept.append(self.squash(w @ kept[-1] + b))
+        delta = (kept[-1] - y) * kept[-1] * (1 - kept[-1])
+        grad_b[-1] = delta
+        grad_w[-1] = delta @ kept[-2].T
+        for k in range(2, len(self.sizes)):
+            delta = self.weights[-k + 1].T @ delta * kept[-k] * (1 - kept[-k])
+            grad_b[-k] = delta
+            grad_w[-k] = delta @ kept[-k - 1].T
+        return grad_b, grad_w
+
+    def squash(self, z):
+        return 1 / (1 + np.exp(-z))
+""",
+    ("value", "grad_w[-k] = delta @ kept[-k - 1].T", "grad_w[-k] = delta @ kept[-k].T"),
+    ("scale", "[b - eta / len(pairs) * s for", "[b - eta * s for"),
+)
+
+program(
+    "the hinge loss of one class against the other, example by example",
+    """
+import numpy as np
+
+def svm_loss(w, b, X, y, C):
+    n, d = X.shape
+    loss = 0.0
+    dw = np.zeros_like(w)
+    db = 0.0
+    for i in range(n):
+        margin = y[i] * (X[i] @ w + b)
+        if margin < 1:
+            loss += 1 - margin
+            dw += -y[i] * X[i]
+            db += -y[i]
+    return C * loss + 0.5 * np.sum(w ** 2), C * dw + w, C * db
+
+X = load("points.csv")
+C = 1.0
+w = np.zeros(4)
+b = 0.0
+""",
+    ("regularisation", "C * dw + w, C * db", "C * dw, C * db"),
+    ("sign", "db += -y[i]", "db += y[i]"),
+)
+
+program(
+    "thetas with a column for the bias, a decay without it",
+    """
+from numpy import *
+
+def sigmoid(z):
+    return 1 / (1 + exp(-z))
+
+def cost_function(Theta1, Theta2, X, y, lamb):
+    m = X.shape[0]
+    a1 = concatenate((ones((m, 1)), X), axis=1)
+    a2 = concatenate((ones((m, 1)), sigmoid(a1.dot(Theta1.T))), axis=1)
+    a3 = sigmoid(a2.dot(Theta2.T))
+    hot = zeros(a3.shape)
+    for i in range(m):
+        hot[i, y[i] - 1] = 1
+    J = sum(sum(-hot * log(a3) - (1 - hot) * log(1 - a3))) / m
+    J += lamb / (2 * m) * (sum(Theta1[:, 1:] ** 2) + sum(Theta2[:, 1:] ** 2))
+    d3 = a3 - hot
+    d2 = d3.dot(Theta2)[:, 1:] * a2[:, 1:] * (1 - a2[:, 1:])
+    decay1, decay2 = Theta1.copy(), Theta2.copy()
+    decay1[:, 0] = 0
+    decay2[:, 0] = 0
+    Theta1_grad = d2.T.dot(a1) / m + lamb / m * decay1
+    Theta2_grad = d3.T.dot(a2) / m + lamb / m * decay2
+    return J, Theta1_grad, Theta2_grad
+""",
+    ("branch", "decay1, decay2 = Theta1.copy(), Theta2.copy()", "decay1, decay2 = Theta1, Theta2"),
+    ("slope", "* a2[:, 1:] * (1 - a2[:, 1:])", "* (1 - a2[:, 1:])"),
+)
