@@ -1,7 +1,7 @@
 """The gradient doctor: whether hand-written backprop is right, and if not, which line and why."""
 
 from nn.doctor.block import watch
-from nn.doctor.find import check_file
+from nn.doctor.file import check_file
 from nn.doctor.gradients import check_grads
 from nn.doctor.layers import check_layers
 from nn.doctor.networks import check, check_model

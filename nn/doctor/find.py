@@ -7,10 +7,8 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise, product
-from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -20,8 +18,19 @@ from nn.doctor import invent
 from nn.doctor.examine import Examination
 from nn.doctor.layer_functions import check_layer_functions, takes_upstream
 from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
-from nn.doctor.load import DEFINITIONS, Room, harmless, load
-from nn.doctor.loops import Site, TrainingStep, place_of, rows_with_labels, sites, surroundings
+from nn.doctor.load import DEFINITIONS, Room, harmless
+from nn.doctor.loops import (
+    Site,
+    TrainingStep,
+    columns_for,
+    has_targets,
+    names_in,
+    place_of,
+    receives_gradients,
+    rows_with_labels,
+    sites,
+    surroundings,
+)
 from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
     CannotExamine,
@@ -46,6 +55,7 @@ from nn.doctor.reading import (
     WEIGHTS,
     accumulators,
     arguments,
+    batch_methods,
     called_in,
     cost_method,
     ends_of,
@@ -55,20 +65,25 @@ from nn.doctor.reading import (
     has_loop,
     has_parameters,
     has_weights,
+    holds_functions,
     is_activation,
     is_layer,
     is_unrolled,
+    keeps_weights,
     method_of,
+    names_stored,
     nearest,
     one_by_one,
     repeats,
     runs_forward,
     sizes_of_ends,
+    states,
     takes_results,
+    takes_words,
     updated_by,
 )
-from nn.doctor.report import CONVENTION, GOOD, MISSING, SHAPE, WRONG, Cause, Report
-from nn.doctor.sandbox import attempt, limited, place, quiet
+from nn.doctor.report import GOOD, MISSING, SHAPE, Report
+from nn.doctor.sandbox import attempt, place
 from nn.doctor.subject import (
     RATE,
     GlobalSubject,
@@ -81,7 +96,7 @@ from nn.doctor.subject import (
 )
 from nn.doctor.trial import Trial, all_used, has
 from nn.doctor.updates import check_step, check_update
-from nn.doctor.usual import ACTIVATIONS, BY_VALUE, slope_of
+from nn.doctor.usual import ACTIVATIONS
 
 Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
@@ -93,176 +108,6 @@ EXTRA: dict[str, Any] = {
     "keep_prob": 0.8, "print_cost": False, "verbose": False, "momentum": 0.9, "threshold": 0.5,
     "beta": 0.9, "decay": 0.1, "epsilon": 1e-8, "C": 1.3, "margin": 1.0, "delta": 1.0,
 }  # fmt: skip
-
-
-def check_file(
-    path: str | Path,
-    *,
-    forward: str | None = None,
-    backward: str | None = None,
-    cost: str | None = None,
-    update: str | None = None,
-    time_limit: float = 10.0,
-) -> Report:
-    """Examine the functions and classes that a ``.py`` or ``.ipynb`` file defines.
-
-    Only imports, definitions and constants are executed. The names say which functions to take where
-    the file leaves it open. Each run of one of them ends after ``time_limit`` seconds.
-
-    Nothing is raised for a file that will not do: ``report.problem`` says in a sentence why.
-    """
-    report = Report(f"Gradient doctor, {Path(path).name}")
-    chosen = {"forward": forward, "backward": backward, "cost": cost, "update": update}
-    try:
-        with limited(time_limit), quiet():
-            room = load(path)
-            examine_room(report, room, chosen)
-    except (ValueError, OSError) as error:
-        text = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        report.problem = text if text.endswith(".") else f"{text}."
-    return report
-
-
-def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> None:
-    """Examine what was loaded."""
-    report.notes += room.notes
-    finder = Finder(room, chosen)
-    for role, name in chosen.items():
-        if name is not None and not finder.has(name):
-            defined = ", ".join(sorted([*finder.functions, *finder.classes])) or "nothing"
-            report.problem = (
-                f"--{role} {name}: there is no such function; the file defines {defined}."
-            )
-            return
-    finder, found = with_right_slopes(room, chosen) or best_choice(room, chosen)
-    report.parts = [p for p in found if p.status != 2]
-    join_halves(report.parts)
-    judge_signs(report.parts)
-    done = finder.used | {p.title for p in report.parts}
-    failed = [p for p in found if p.status == 2 and done.isdisjoint(ends_of_title(p.title))]
-    failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
-    failed = [p for p in failed if not (finder.wholes and p.title.startswith("the training step"))]
-    names = [p.title.partition(" with ")[0] for p in failed]
-    tried = {word.strip(",") for p in failed for word in p.title.split()}
-    rest = [n for n in finder.functions if n not in finder.used | tried]
-    rest += [
-        n for n, k in finder.classes.items() if n not in done | tried and not finder.is_base(k)
-    ]
-    if report.parts or len(failed) > 1:
-        report.not_checked += [f"{p.title}: {p.problem}" for p in failed]
-    if rest:
-        report.not_checked.append(f"no gradient was recognised in {', '.join(rest)}")
-    if room.left_out:
-        more = len(room.left_out) - 3
-        shown = "; ".join(room.left_out[:3]) + (f"; and {more} more" if more > 0 else "")
-        report.not_checked.append(f"not executed: {shown}")
-    if failed and report.parts and all(p.ok for p in report.parts):
-        report.problem = (
-            f"what was examined is right, but {', '.join(names)} could not be examined."
-        )
-    elif not report.parts and (broken := [n for n in room.notes if "not valid Python" in n]):
-        report.notes.remove(broken[0])
-        report.problem = f"{broken[0]}, and the rest could not be examined."
-    elif len(failed) == 1 and not report.parts:
-        report.problem = f"{failed[0].title}: {failed[0].problem}"
-    elif not report.parts:
-        nothing = not (finder.functions or finder.classes)
-        report.problem = (
-            f"{', '.join(names)} could not be examined."
-            if failed
-            else "no backward pass was found"
-            + (": the file defines no function and no class." if nothing else ".")
-        )
-
-
-def best_choice(room: Room, chosen: dict[str, str | None]) -> tuple[Finder, list[Report]]:
-    """The examinations with that meaning of names that are not in the file with which most is right."""
-    tried: list[tuple[Finder, list[Report]]] = []
-    for meanings in zip(*(c * 2 for c in room.choices.values())) if room.choices else [()]:
-        room.names.update(zip(room.choices, meanings))
-        finder = Finder(room, chosen)
-        tried.append((finder, list(finder.examinations())))
-        if all(p.ok for p in tried[-1][1]):
-            break
-    return max(tried, key=lambda t: sum(v in GOOD for p in t[1] for v in p.verdicts.values()))
-
-
-def ends_of_title(title: str) -> list[str]:
-    """The function or the class that a report is about.
-
-    >>> ends_of_title("backward with forward"), ends_of_title("the training step at line 3 of Net.fit")
-    (['backward', 'forward'], ['the', 'Net', 'fit'])
-    """
-    words = title.split()
-    return [words[0], *words[-1].split(".")]
-
-
-def with_right_slopes(
-    room: Room, chosen: dict[str, str | None]
-) -> tuple[Finder, list[Report]] | None:
-    """The examinations with the right derivatives in place of wrong ones; None where there is no wrong
-    one, or where more is wrong. What is right then only follows from the wrong derivative."""
-    first = Finder(room, chosen)
-    pairs = [p for p in first.pairs() if p.status == 1]
-    own = {first.slopes[p.title][0]: p for p in pairs}
-    own = {k: p for k, p in own.items() if len(re.findall(rf"\b{k}\b", first.text)) > 1}
-    slopes = [true_slopes(first.slopes[p.title][1]) for p in own.values()]
-    before = {name: room.names[name] for name in own}
-    for chosen_slopes in zip(*slopes):
-        room.names.update(zip(own, chosen_slopes))
-        try:
-            finder = Finder(room, chosen)
-            found = list(finder.examinations())
-        finally:
-            room.names.update(before)
-        if any(p.ok for p in found) and all(p.status != 1 for p in found):
-            for part in (p for p in found if p.title not in finder.slopes):
-                part.notes.append(
-                    f"so it is with the right derivative in place of {', '.join(own)}, which is wrong"
-                )
-            finder.used |= first.used
-            return finder, [*found, *pairs]
-    return None
-
-
-def true_slopes(f: Function) -> list[Function]:
-    """The derivative of f as a function of its input; of the usual ones also as of their value."""
-    by_value = BY_VALUE.get(label_of(f).lower())
-    return [slope_of(f), *([] if by_value is None else [by_value])]
-
-
-def join_halves(parts: list[Report]) -> None:
-    """A gradient that one function lacks is not missing where another function gives it."""
-    given = {r.name for p in parts for r in p.rows if r.verdict in GOOD}
-    for part in parts:
-        elsewhere = [r for r in part.rows if r.verdict == MISSING and r.name in given]
-        if elsewhere and all(r in elsewhere or r.verdict in GOOD for r in part.rows):
-            part.rows = [r for r in part.rows if r not in elsewhere]
-            part.causes = [c for c in part.causes if c.kind != "missing"]
-
-
-def judge_signs(parts: list[Report]) -> None:
-    """Gradients of minus the cost are right where the update adds them, and only there."""
-    networks = [p for p in parts if p.sign]
-    if not networks or any(p.sign > 0 for p in networks):
-        return
-    for update in (p for p in parts if p.compared == "update"):
-        if update.ok:
-            says = "these are the gradients of minus the cost, and the update subtracts them"
-            fix = "change the sign of the gradients, or add them in the update"
-            for network in networks:
-                network.conventions, network.rows = (
-                    [],
-                    [
-                        replace(r, verdict=WRONG if r.note == "times -1" else r.verdict)
-                        for r in network.rows
-                    ],
-                )
-                network.causes.append(Cause("", "sign", f"{says}: the cost grows", fix=fix))
-        elif {c.kind for c in update.causes} == {"sign of the update"} and not update.unexplained:
-            update.rows = [replace(r, verdict=CONVENTION) for r in update.rows]
-            update.causes = []
-            update.conventions.append("the gradients are those of minus the cost, and are added")
 
 
 class Finder:
@@ -1268,34 +1113,6 @@ class ScalarField:
         return dout * np.asarray(self.g(self.x))
 
 
-def receives_gradients(site: Site) -> bool:
-    """Whether the gradients are an argument: an update."""
-    names = [a.arg for a in site.owner.args.args] if site.owner is not None else []
-    return "grads" in map(role_of, names) or any(re.match("grad|d[WB]|dw|db", n) for n in names)
-
-
-def has_targets(site: Site) -> bool:
-    names = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
-    return "Y" in map(role_of, names | names_in(site.body))
-
-
-def states(function: Any) -> list[str]:
-    """The arguments that are states of a recurrent network."""
-    names = required(function) if function is not None else []
-    return [n for n in names if role_of(n) is None and invent.kind_of(n, 1) == "state"]
-
-
-def columns_for(site: Site, function: Any, m: int) -> dict[str, Any]:
-    """A vector for each argument that is a column of the data: age, weight, ... where there is no X."""
-    names = required(function) if function is not None else []
-    if "X" in map(role_of, names):
-        return {}
-    used = {place_of(n) for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)}
-    unknown = [n for n in names if n != "self" and role_of(n) is None and n in used]
-    rng = np.random.default_rng(5)
-    return {n: rng.normal(size=m) for n in unknown if not re.search("iter|epoch|step|size|^n", n)}
-
-
 def targets_like(subject: Subject) -> Any:
     """Targets of the output's shape, where the ones that it has are of another."""
     result, failure = attempt(lambda: subject.truth(dict(subject.params), subject.X, subject.Y))
@@ -1307,21 +1124,6 @@ def targets_like(subject: Subject) -> Any:
 
 def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
     return {k: new if v is old else v for k, v in room.items()}
-
-
-def batch_methods(kind: type, backward: str) -> list[str]:
-    """The methods that go through pairs of an argument and take the gradients of each."""
-    found = []
-    for name, f in vars(kind).items():
-        tree = source_tree(f) if isinstance(f, FunctionType) else None
-        first = required(f)[1:2] if tree is not None else []  # after self
-        loops = [n for n in ast.walk(tree) if isinstance(n, ast.For)] if tree is not None else []
-        over = [
-            n for n in loops if isinstance(n.target, ast.Tuple) and isinstance(n.iter, ast.Name)
-        ]
-        if any([n.iter.id] == first and backward in called_in(f, {}) for n in over):  # type: ignore[attr-defined]
-            found.append(name)
-    return found
 
 
 def functions_of(kind: type, known: Mapping[str, Function]) -> dict[str, Function]:
@@ -1338,13 +1140,6 @@ def functions_of(kind: type, known: Mapping[str, Function]) -> dict[str, Functio
     return {n: getattr(made, n) for n in methods if not n.startswith("__")}
 
 
-def keeps_weights(methods: Mapping[str, Function]) -> bool:
-    """Whether a method keeps arrays in the object."""
-    nodes = [n for f in methods.values() if (t := source_tree(f)) is not None for n in ast.walk(t)]
-    stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
-    return any(WEIGHTS.match(n.attr) for n in stored)
-
-
 def constant(e: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression that only computes; ValueError for another one."""
     if not harmless(e):
@@ -1357,31 +1152,6 @@ def shrunk(value: Any) -> Any:
     if type(value) is int:
         return value if value < 20 else 4 + value % 16
     return type(value)(map(shrunk, value)) if type(value) in (list, tuple) else value
-
-
-def names_stored(tree: ast.AST) -> set[str]:
-    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
-    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
-
-
-def names_in(body: list[ast.stmt]) -> set[str]:
-    return {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
-
-
-def holds_functions(value: Any) -> bool:
-    """Whether this is a list or a table of functions: an activation for each layer."""
-    values = value.values() if isinstance(value, dict) else value
-    return isinstance(value, list | tuple | dict) and any(callable(v) for v in values)
-
-
-def takes_words(function: Function) -> bool:
-    """Whether the input is a sequence, whose entries are indices."""
-    tree = source_tree(function)
-    X = next((p for p in required(function) if role_of(p) == "X"), None)
-    text = ast.unparse(tree) if tree is not None else ""
-    return (
-        X is not None and f"len({X})" in text and bool(re.search(rf"\[[^\[\]]*\b{X}\[\w+\]", text))
-    )
 
 
 def by_entries(f: Function) -> Function:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from nn.doctor.load import DEFINITIONS, Room, is_constant
-from nn.doctor.naming import bind, call_with, of_numbers, role_of
+from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
 from nn.doctor.sandbox import attempt
 from nn.doctor.statements import Statements, value_at
 from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
@@ -518,3 +520,29 @@ def guess(name: str, site: Site, data: Mapping[str, Any]) -> Any:
     if re.search(rf"range\({name}\)|/ \(?{name}\b", text):
         return data.get("m")
     return None if role is not None else data.get("X")
+
+
+def receives_gradients(site: Site) -> bool:
+    """Whether the gradients are an argument: an update."""
+    names = [a.arg for a in site.owner.args.args] if site.owner is not None else []
+    return "grads" in map(role_of, names) or any(re.match("grad|d[WB]|dw|db", n) for n in names)
+
+
+def has_targets(site: Site) -> bool:
+    names = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
+    return "Y" in map(role_of, names | names_in(site.body))
+
+
+def columns_for(site: Site, function: Any, m: int) -> dict[str, Any]:
+    """A vector for each argument that is a column of the data: age, weight, ... where there is no X."""
+    names = required(function) if function is not None else []
+    if "X" in map(role_of, names):
+        return {}
+    used = {place_of(n) for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    unknown = [n for n in names if n != "self" and role_of(n) is None and n in used]
+    rng = np.random.default_rng(5)
+    return {n: rng.normal(size=m) for n in unknown if not re.search("iter|epoch|step|size|^n", n)}
+
+
+def names_in(body: list[ast.stmt]) -> set[str]:
+    return {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}

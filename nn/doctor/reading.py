@@ -340,3 +340,52 @@ def nearest(name: str, others: list[str]) -> list[str]:
         return 2 * len(theirs & mine) - len(theirs)
 
     return sorted(others, key=score, reverse=True)
+
+
+def states(function: Any) -> list[str]:
+    """The arguments that are states of a recurrent network."""
+    names = required(function) if function is not None else []
+    return [n for n in names if role_of(n) is None and invent.kind_of(n, 1) == "state"]
+
+
+def batch_methods(kind: type, backward: str) -> list[str]:
+    """The methods that go through pairs of an argument and take the gradients of each."""
+    found = []
+    for name, f in vars(kind).items():
+        tree = source_tree(f) if isinstance(f, FunctionType) else None
+        first = required(f)[1:2] if tree is not None else []  # after self
+        loops = [n for n in ast.walk(tree) if isinstance(n, ast.For)] if tree is not None else []
+        over = [
+            n for n in loops if isinstance(n.target, ast.Tuple) and isinstance(n.iter, ast.Name)
+        ]
+        if any([n.iter.id] == first and backward in called_in(f, {}) for n in over):  # type: ignore[attr-defined]
+            found.append(name)
+    return found
+
+
+def keeps_weights(methods: Mapping[str, Function]) -> bool:
+    """Whether a method keeps arrays in the object."""
+    nodes = [n for f in methods.values() if (t := source_tree(f)) is not None for n in ast.walk(t)]
+    stored = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)]
+    return any(WEIGHTS.match(n.attr) for n in stored)
+
+
+def names_stored(tree: ast.AST) -> set[str]:
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}
+
+
+def holds_functions(value: Any) -> bool:
+    """Whether this is a list or a table of functions: an activation for each layer."""
+    values = value.values() if isinstance(value, dict) else value
+    return isinstance(value, list | tuple | dict) and any(callable(v) for v in values)
+
+
+def takes_words(function: Function) -> bool:
+    """Whether the input is a sequence, whose entries are indices."""
+    tree = source_tree(function)
+    X = next((p for p in required(function) if role_of(p) == "X"), None)
+    text = ast.unparse(tree) if tree is not None else ""
+    return (
+        X is not None and f"len({X})" in text and bool(re.search(rf"\[[^\[\]]*\b{X}\[\w+\]", text))
+    )
