@@ -141,6 +141,9 @@ def forward_for(kind: type, backward: str | None) -> str | None:
     needed = set(required(getattr(kind, backward)))
     own = [n for n, f in vars(kind).items() if isinstance(f, FunctionType)]
     alike = [usual, *(n for n in own if IS["forward"].search(n) and not IS["backward"].search(n))]
+    passes = [n for n in alike if "predict" not in n.lower()]  # which may give the class only
+    inner = {c for n in passes for c in called_in(getattr(kind, n), {}) if c != n}
+    alike.sort(key=lambda n: (n not in passes, n in inner))
     return max(alike, key=lambda n: len(needed & set(result_names(getattr(kind, n)))))
 
 
