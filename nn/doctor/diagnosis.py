@@ -273,7 +273,7 @@ class Diagnosis:
                         continue
                     line = linecache.getline(where.file, where.line)
                     found = own_names.assignment(where.name, formula, line)
-                    once = own_names.of_one_step(formula, tree_of(code), where.line)
+                    once = own_names.of_one_step(formula, tree_of(code), where.line, frame)
                     return found and ("for this layer: " if once else "write ") + found
         return None
 

@@ -92,11 +92,20 @@ def assignment(name: str, formula: str, line: str) -> str | None:
     return f"{target} = " + re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", lambda m: value, formula)
 
 
-def of_one_step(formula: str, tree: ast.AST | None, line: int) -> bool:
-    """Whether a formula names an entry by its number, ``grads['dA1']``, where the line is in a loop."""
+def of_one_step(formula: str, tree: ast.AST | None, line: int, frame: FrameType) -> bool:
+    """Whether a formula is that of one round of the loop in which the line stands: it names an entry by
+    its number, ``grads['dA1']``, or an array that is the same in all rounds, the input."""
     loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While)] if tree else []
-    inside = any(n.lineno < line <= (n.end_lineno or n.lineno) for n in loops)
-    return inside and re.search(r"\[[^\]]*\d[^\]]*\]", formula) is not None
+    around = [n for n in loops if n.lineno < line <= (n.end_lineno or n.lineno)]
+    inside = [n for loop in around for n in ast.walk(loop) if isinstance(n, ast.Name)]
+    stored = {n.id for n in inside if isinstance(n.ctx, ast.Store)}
+    parsed = list(ast.walk(ast.parse(formula, mode="eval")))
+    holders = {id(n.value) for n in parsed if isinstance(n, ast.Subscript | ast.Attribute)}
+    owners = {id(n.value) for n in parsed if isinstance(n, ast.Attribute) and n.attr == "T"}
+    whole = [n.id for n in parsed if isinstance(n, ast.Name) and id(n) not in holders - owners]
+    same = [n for n in whole if n not in stored and np.ndim(frame.f_locals.get(n, 0)) > 0]
+    numbered_entry = re.search(r"\[[^\]]*\d[^\]]*\]", formula) is not None
+    return bool(around) and (bool(same) or numbered_entry)
 
 
 def named(symbol: str, values: Mapping[str, Any], arrays: Mapping[str, Any]) -> str | None:
