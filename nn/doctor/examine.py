@@ -106,7 +106,7 @@ class Examination:
         single = np.ndim(s.X) == 2 and 1 in np.shape(s.X) and batch_of(s.X, s.Y) == 1
         if single:
             self.batches = (1, 1)
-        for layout in ex.layouts(s.params, s.X, s.Y):
+        for layout in () if s.own_data else ex.layouts(s.params, s.X, s.Y):
             e = ex.experiment(layout, len(layout.weights), False, self.batches)
             trial = e and self.attempt(e)
             if trial and all_used(trial) and (trial.failure is None or size_of(trial) > ex.LARGEST):
@@ -114,7 +114,7 @@ class Examination:
                 return trial
             stopped = stopped or (trial and all_used(trial) and (layout, trial))
         size = sum(np.size(v) for v in s.params.values())
-        if size > ex.LARGEST * 20:
+        if size > ex.LARGEST * (500 if s.own_data else 20):
             self.stop = (
                 f"the code runs only with its own sizes, and {size} parameters are too many for an "
                 "experiment: pass smaller ones."
@@ -125,7 +125,8 @@ class Examination:
         if s.Y is not None and np.ndim(s.Y) == 1 and np.asarray(s.Y).dtype.kind in "iu":
             classes = max(int(np.max(s.Y)) + 1, 2)
         for seeds in ((11, 12), (13, 14), (15, 16)):
-            own = self.attempt(ex.same_shapes(s.params, s.X, s.Y, classes, m, seeds), failures)
+            e = ex.same_shapes(s.params, s.X, s.Y, classes, m, seeds)
+            own = self.attempt(ex.with_data(e, s.X, s.Y) if s.own_data else e, failures)
             if own is None or any(np.any(g) for g in own.truths[0].gradients.values()):
                 break  # else the outputs are dead: a relu is 0 for all examples
         if stopped and (own is None or own.failure is not None):

@@ -253,6 +253,12 @@ def same_shapes(
     return Experiment("your own sizes", (probes[0], probes[1]), depth_of(params))
 
 
+def with_data(e: Experiment, X: Any, Y: Any) -> Experiment:
+    """The same with other parameters only."""
+    first, second = (replace(p, X=X, Y=Y) for p in e.probes)
+    return replace(e, probes=(first, second))
+
+
 def depth_of(params: Mapping[str, Any]) -> int:
     return max(1, sum(np.ndim(v) == 2 and not is_bias(k, v) for k, v in params.items()))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nn.doctor.find import Finder, label_of
+from nn.doctor.find import Finder, ends_of_title, label_of
 from nn.doctor.load import Room, load
 from nn.doctor.report import CONVENTION, GOOD, MISSING, WRONG, Cause, Report
 from nn.doctor.sandbox import limited, quiet
@@ -57,6 +57,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             )
             return
     finder, found = with_right_slopes(room, chosen) or best_choice(room, chosen)
+    found = finder.arbitrated(found)
     report.parts = [p for p in found if p.status != 2]
     join_halves(report.parts)
     judge_signs(report.parts)
@@ -107,16 +108,6 @@ def best_choice(room: Room, chosen: dict[str, str | None]) -> tuple[Finder, list
         if all(p.ok for p in tried[-1][1]):
             break
     return max(tried, key=lambda t: sum(v in GOOD for p in t[1] for v in p.verdicts.values()))
-
-
-def ends_of_title(title: str) -> list[str]:
-    """The function or the class that a report is about.
-
-    >>> ends_of_title("backward with forward"), ends_of_title("the training step at line 3 of Net.fit")
-    (['backward', 'forward'], ['the', 'Net', 'fit'])
-    """
-    words = title.split()
-    return [words[0], *words[-1].split(".")]
 
 
 def with_right_slopes(

@@ -7,7 +7,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, pairwise, product
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -46,6 +46,7 @@ from nn.doctor.naming import (
     role_of,
     source_tree,
 )
+from nn.doctor.observed import Difference, ObservedStep, differences
 from nn.doctor.pairs import check_pair
 from nn.doctor.reading import (
     BACKWARD,
@@ -82,6 +83,7 @@ from nn.doctor.reading import (
     takes_words,
     updated_by,
 )
+from nn.doctor.rehearsal import Rehearsal
 from nn.doctor.report import GOOD, MISSING, SHAPE, Report
 from nn.doctor.sandbox import attempt, place
 from nn.doctor.subject import (
@@ -266,7 +268,7 @@ class Finder:
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 self.wholes.add(owner)
-                self.take(owner if site.kind is None else site.kind)
+                self.take(owner if site.kind is None else site.kind, *names_in(site.body))
             if report.status != 2 or site.updates:
                 yield report
 
@@ -280,7 +282,8 @@ class Finder:
         return False
 
     def step_subjects(self, site: Site) -> Iterator[Subject]:
-        """The step with the data of the file, or with invented ones where they are not loaded."""
+        """The step with the data of the file's own run, or with invented ones."""
+        yield from self.rehearsed(site)
         names = self.room.names
         kind = names.get(site.kind or "")
         owner: Any = None
@@ -330,6 +333,60 @@ class Finder:
                         own = subject.params
                         kinds = [*self.kinds_of_data(own), *kinds]
 
+    def rehearsed(self, site: Site) -> Iterator[TrainingStep]:
+        """The step as the file itself comes to it."""
+        here = (site.file, site.body[0].lineno)
+        run = self.room.rehearsal = self.room.rehearsal or Rehearsal(self.room, self.places)
+        if here not in run.local:
+            return
+        kinds = self.classes.values()
+        methods = [f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)]
+        read = set().union(*(free_names(f) for f in [*self.functions.values(), *methods]))
+        local, shared = run.local[here], run.shared[here]
+        room = {**self.room.names, **shared, **local}
+        places = {"shared": read & set(shared) - set(local), "home": self.room.names}
+        subject = TrainingStep(site, room, **places)
+        subject.own_cost = self.cost_called(site, local.get("self"))
+        if subject.params and subject.loss:
+            yield subject
+        observed = ObservedStep(site, room, **places)
+        if observed.find(self.pairs_compared):
+            yield observed
+        elif subject.params and subject.Y is not None and not subject.loss:
+            yield subject
+
+    def arbitrated(self, found: list[Report]) -> list[Report]:
+        """The reports, with what the file's own run says in place of what was found with invented data
+        and is not proved: shapes that do not fit, a stop on the way, what has no explanation."""
+        doubtful = [p for p in found if p.doubtful and not p.title.startswith("the training step")]
+        for site in sites(self.room) if doubtful else ():
+            subjects = list(self.rehearsed(site))
+            used = set().union(*(self.used_in(site, s) for s in subjects))
+            mine = [p for p in doubtful if not used.isdisjoint(ends_of_title(p.title))]
+            if not mine:
+                continue
+            report = self.best(site.title, subjects)
+            if report.ok or (report.status == 1 and not report.doubtful):
+                doubtful = [p for p in doubtful if p not in mine]
+                found = [p for p in found if p not in mine] + [report]
+                self.used |= used
+        return found
+
+    def used_in(self, site: Site, subject: TrainingStep) -> set[str]:
+        """The functions that a step calls, and the classes of the objects that it works with."""
+        names = {site.kind or "", *names_in(site.body)}
+        called = {n for name in names for n in [name, *self.reached(name)]}
+        return called | {type(v).__name__ for v in objects_in(subject.room)}
+
+    @cached_property
+    def pairs_compared(self) -> dict[tuple[str, int], list[Difference]]:
+        return differences(self.room)
+
+    @cached_property
+    def places(self) -> list[tuple[str, int]]:
+        """The first lines of all training steps."""
+        return [(s.file, s.body[0].lineno) for s in sites(self.room)]
+
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""
         names = required(owner) if owner is not None else []
@@ -371,7 +428,7 @@ class Finder:
     def take(self, *names: str | None) -> None:
         """These functions, and those that they call, are examined."""
         for n in names:
-            if n:
+            if n in self.functions or n in self.classes:
                 self.used |= {n} | self.reached(n)
 
     def networks(self) -> Iterator[Report]:
@@ -1033,6 +1090,26 @@ class Finder:
         return sorted(shapes, key=lambda s: 1 not in s) if self.one_by_one else shapes
 
 
+def ends_of_title(title: str) -> list[str]:
+    """The function or the class that a report is about.
+
+    >>> ends_of_title("backward with forward"), ends_of_title("the training step at line 3 of Net.fit")
+    (['backward', 'forward'], ['the', 'Net', 'fit'])
+    """
+    words = title.split()
+    return [words[0].strip(","), *words[-1].split(".")]
+
+
+def objects_in(room: Mapping[str, Any], depth: int = 4) -> Iterator[Any]:
+    """The objects of the file's own classes that can be reached."""
+    for value in list(room.values()):
+        parts = value if isinstance(value, list | tuple) else [value]
+        for part in parts[:50]:
+            if type(part).__module__ == "learner" and depth:
+                yield part
+                yield from objects_in(getattr(part, "__dict__", {}), depth - 1)
+
+
 def progress(trials: list[Trial]) -> int:
     """How far a backward pass came that stops: with the right kind of data it comes further."""
     return len(trials[0].runs[0].events)
@@ -1173,6 +1250,8 @@ def unbound(report: Report) -> bool:
 def alone(subject: Subject) -> bool:
     """Whether X is one example: a row or a column, or a vector where w is one too."""
     vectors = any(map(np.ndim, subject.params.values()))
+    if subject.own_data:
+        return False
     return 1 in np.shape(subject.X) or (np.ndim(subject.X) == 1 and vectors)
 
 

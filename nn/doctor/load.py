@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from nn import manual
+from nn.doctor.pretend import TEXT
 from nn.doctor.sandbox import Failure, attempt, place
 from nn.doctor.usual import stand_ins
 
@@ -46,7 +47,6 @@ MODULES = {
     "random",
 }  # whose functions compute, but for those that read or write
 READS = re.compile(r"load|save|from(file|txt|regex)|genfromtxt|memmap|tofile|open")
-TEXT = "the quick brown fox jumps over the lazy dog and the dog sleeps on\n" * 4  # for a file
 MAGIC = re.compile(r"^(\s*)([%!?]|\w+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 LARGEST = 20_000_000  # bytes
@@ -64,6 +64,7 @@ class Room:
         self.notes: list[str] = []
         self.left_out: list[str] = []
         self.missing: dict[str, str] = {}  # imported name: its module
+        self.rehearsal: Any = None  # a run of all of it, up to one step, where one was needed
         self.choices: dict[str, list[Any]] = {}  # what a name that is not in the file may mean
 
 
@@ -251,6 +252,9 @@ def run_statement(room: Room, name: str, statement: ast.stmt) -> None:
     ):
         for s in statement.body:
             bring(room, s)
+        if any(isinstance(room.names.get(n), Missing) for s in statement.body for n in brought(s)):
+            for s in (s for h in statement.handlers for s in h.body):
+                run_statement(room, name, s)
         return
     definition = statement if isinstance(statement, DEFINITIONS) else None
     if isinstance(statement, ast.Pass) or (
@@ -408,6 +412,12 @@ def bring(room: Room, statement: ast.stmt) -> None:
             room.names |= {n: getattr(module, n) for n in public if n not in room.names}
         else:
             room.names[target] = getattr(module, alias.name, Missing(alias.name))
+
+
+def brought(statement: ast.stmt) -> list[str]:
+    """The names that an import gives."""
+    aliases = statement.names if isinstance(statement, ast.Import | ast.ImportFrom) else []
+    return [(a.asname or a.name).split(".")[0] for a in aliases]
 
 
 def found_module(room: Room, name: str) -> Any:

@@ -232,7 +232,14 @@ class TrainingStep(Statements):
     reports_cost = True
 
     def __init__(
-        self, site: Site, room: Mapping[str, Any], inputs: Any = None, targets: Any = None
+        self,
+        site: Site,
+        room: Mapping[str, Any],
+        inputs: Any = None,
+        targets: Any = None,
+        *,
+        shared: Iterable[str] = (),
+        home: dict[str, Any] | None = None,
     ):
         self.site = site
         loops = [s.target for s in site.loops if isinstance(s, ast.For)]
@@ -248,7 +255,9 @@ class TrainingStep(Statements):
         name = site.owner.name if site.owner is not None else "<module>"
         places = list(site.updates) or None
         self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
-        super().__init__(body, room, site.file, name, places=places, data=data)
+        super().__init__(
+            body, room, site.file, name, places=places, data=data, shared=shared, home=home
+        )
         self.learning_rate = self.rate()
 
     def marks(

@@ -134,6 +134,13 @@ class Report:
     sign: int = 0  # of a network's gradients in common, -1 where all are those of minus the cost
 
     @property
+    def doubtful(self) -> bool:
+        """Whether something is wrong that may come of data which are not meant for the code."""
+        forms = any(r.verdict in (SHAPE, NAN) for r in self.rows)
+        stops = any(c.says.startswith("backward stops") for c in self.causes)
+        return self.status == 1 and bool(forms or stops or self.unexplained)
+
+    @property
     def status(self) -> int:
         if any(p.status == 1 for p in self.parts):
             return 1

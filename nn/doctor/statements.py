@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -36,6 +36,7 @@ class Statements(Subject):
     """Statements over the names of ``room``; ``places`` say where the parameters stand in it.
 
     A place is a name, or an attribute or an entry of something that has a name: ``net.layers[0].W``.
+    ``shared`` names stand in ``home``, where the functions that are called find and change them.
     """
 
     counters: frozenset[str] | set[str] = frozenset()  # what a loop around the statements assigns
@@ -49,9 +50,14 @@ class Statements(Subject):
         *,
         places: Sequence[str] | None = None,
         data: Mapping[str, str | None],
+        shared: Iterable[str] = (),
+        home: dict[str, Any] | None = None,
     ):
-        self.outer, self.filename, self.name = room, filename, function
+        self.outer: dict[str, Any] = dict(room) if home is None else home
+        self.filename, self.name = filename, function
+        self.shared = sorted(k for k in shared if k in room and is_data(room[k]))
         names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
+        names |= set(self.shared)
         self.room = {k: room[k] for k in sorted(names) if k in room and is_data(room[k])}
         self.step = self.function(body)
         self.data = dict(data)
@@ -91,7 +97,7 @@ class Statements(Subject):
         """
         holder = SimpleNamespace(**copied(self.room))
         before = {k: np.array(v) for k, v in arrays_of(holder, numbers=True, lists=True).items()}
-        after, failure = attempt(lambda: self.step(**vars(holder)))
+        after, failure = attempt(lambda: self.after(self.step, vars(holder)))
         changed = [k for k in before if re.split(r"[.\[]", k)[0] not in self.counters]
         changed = [k for k in changed if k not in self.data.values()]
         if failure is None:
@@ -108,7 +114,7 @@ class Statements(Subject):
 
     def result(self, room: dict[str, Any]) -> dict[str, Any]:
         """The loss or the output, as arrays by path; nothing where it cannot be had."""
-        after, failure = attempt(lambda: self.ahead(**room))
+        after, failure = attempt(lambda: self.after(self.ahead, room))
         place = self.loss or self.shown
         return {} if failure or place is None else flatten({"result": value_at(after, place)})
 
@@ -117,14 +123,16 @@ class Statements(Subject):
     def function(self, body: Sequence[ast.stmt]) -> FunctionType:
         """The statements as a function of the names that they use, which returns its variables."""
         own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
-        arguments = ast.arguments([], [ast.arg(n) for n in self.room], None, [], [], None, [])
+        given = [ast.arg(n) for n in self.room if n not in self.shared]
+        arguments = ast.arguments([], given, None, [], [], None, [])
         body = [copy.deepcopy(s) for s in body]
         if any(
             isinstance(n, ast.Continue | ast.Break) for s in body for n in walk_outside_loops(s)
         ):
             once = ast.For(ast.Name("_once", ast.Store()), ast.Constant("1"), list(body), [], None)
             body = [ast.copy_location(once, body[0])]
-        tree = ast.FunctionDef(self.name, arguments, [*body, own], [], None)
+        shared: list[ast.stmt] = [ast.Global(self.shared)] if self.shared else []
+        tree = ast.FunctionDef(self.name, arguments, [*shared, *body, own], [], None)
         tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
         ast.copy_location(own, body[-1] if body else tree)
         module = ast.fix_missing_locations(ast.Module([ast.copy_location(tree, own)], []))
@@ -132,7 +140,20 @@ class Statements(Subject):
         consts = compile(module, self.filename, "exec").co_consts
         code = next(c for c in consts if isinstance(c, CodeType))
         TREES[code] = tree
-        return FunctionType(code, dict(self.outer))
+        return FunctionType(code, self.outer)
+
+    def after(self, function: FunctionType, room: Mapping[str, Any]) -> dict[str, Any]:
+        """The names after a run that starts with those of ``room``."""
+        home, shared = self.outer, self.shared
+        before = {k: home[k] for k in shared if k in home}
+        home |= {k: room[k] for k in shared}
+        try:
+            names = function(**{k: v for k, v in room.items() if k not in shared})
+            return names | {k: home[k] for k in shared if k in home}
+        finally:
+            for k in shared:
+                home.pop(k, None)
+            home |= before
 
     def start_with(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """Fresh copies of all that the statements use, with other parameters and other data."""
@@ -155,7 +176,7 @@ class Statements(Subject):
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         self.last_output = None
-        room = self.ahead(**self.start_with(values, X, Y))
+        room = self.after(self.ahead, self.start_with(values, X, Y))
         self.last_output = as_array(value_at(room, self.shown)) if self.shown else None
         return (loss_in(value_at(room, self.loss)) if self.loss else None), self.last_output
 
@@ -164,12 +185,13 @@ class Statements(Subject):
         values = {k: np.array(v) for k, v in values.items()}
         room = self.start_with(values, X, Y)
         tracer = Tracer(watch=watch)
-        after, run.failure = attempt(lambda: self.step(**room), tracer=tracer)
+        after, run.failure = attempt(lambda: self.after(self.step, room), tracer=tracer)
         run.events = run.seen = tracer.events
         run.tracer = tracer
         if run.failure:
             return run
-        (run.loss, output), _ = attempt(lambda: self.truth(values, X, Y))
+        ahead, _ = attempt(lambda: self.truth(values, X, Y))
+        run.loss, output = ahead or (None, None)
         run.output = None if output is None else np.array(output)
         run.stage = "done"
         self.read(run, {k: np.asarray(v) for k, v in values.items()}, after)

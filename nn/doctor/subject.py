@@ -65,6 +65,7 @@ class Subject:
 
     descends = False  # whether the parameters were changed by a step down the gradient
     keeps_state = False  # whether forward may leave its output in an object
+    own_data = False  # whether only the parameters are varied, and the data stay
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
 
     def __init__(

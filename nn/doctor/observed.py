@@ -1,0 +1,281 @@
+"""A training step whose output and targets are found while it runs, wherever their difference is taken.
+
+Code says ``error = target - output`` in one of many places, under any names. Of two runs with different
+parameters, the side that differs is the output, the other one the targets.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, FrameType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.load import Room
+from nn.doctor.loops import TrainingStep
+from nn.doctor.naming import flatten, of_numbers
+from nn.doctor.sandbox import TooLong, attempt, is_his
+from nn.doctor.statements import as_array, as_floats, copied, moved
+from nn.doctor.subject import arrays_of, differs
+
+MANY = 400  # examples in one step
+Place = tuple[str, int, int]  # file, line, column
+SIMPLE = ("reshape", "flatten", "ravel", "copy", "transpose", "astype")
+
+
+class Seen(TooLong):
+    """What was looked for has been seen: the rest need not run."""
+
+
+class Difference:
+    """``left - right``, or ``scores[rows, labels] -= 1``, at a place of the file."""
+
+    def __init__(self, place: Place, left: ast.expr, right: ast.expr, labels: bool = False):
+        self.place, self.labels = place, labels
+        self.sides = [compiled(e) for e in (left, right)]
+
+    def values(self, frame: FrameType) -> tuple[Any, Any] | None:
+        """Both sides; None where they cannot be had without running more."""
+        try:
+            left, right = (eval(c, frame.f_globals, frame.f_locals) for c in self.sides)
+        except Exception:
+            return None
+        if self.labels:
+            labels = np.asarray(right)
+            if labels.dtype.kind not in "iu" or np.ndim(left) != 2 or labels.ndim > 1:
+                return None
+            right = np.eye(np.shape(left)[1])[labels.reshape(-1)]
+        return left, right
+
+
+def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
+    """The differences in a file that may be those of output and targets, by file and line."""
+    found: dict[tuple[str, int], list[Difference]] = {}
+    for tree in room.statements:
+        file = room.files[tree]
+        for n in ast.walk(tree):
+            match n:
+                case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                    labels = False
+                case ast.AugAssign(
+                    target=ast.Subscript(value=left, slice=ast.Tuple(elts=[_, right])),
+                    op=ast.Sub(),
+                    value=ast.Constant(value=1),
+                ):
+                    labels = True
+                case ast.AugAssign(target=left, op=ast.Sub(), value=right):
+                    labels = False
+                case ast.Call(func=ast.Attribute(attr="subtract"), args=[left, right]):
+                    labels = False
+                case _:
+                    continue
+            left, right = (read_only(e) for e in (left, right))
+            if is_simple(left) and is_simple(right):
+                pair = Difference((file, n.lineno, n.col_offset), left, right, labels)
+                found.setdefault((file, n.lineno), []).append(pair)
+    return found
+
+
+def read_only(e: ast.expr) -> ast.expr:
+    """The expression as one that reads what a statement assigns to."""
+    e = copy.deepcopy(e)
+    if isinstance(e, ast.Name | ast.Attribute | ast.Subscript):
+        e.ctx = ast.Load()
+    return e
+
+
+def is_simple(e: ast.expr) -> bool:
+    """Whether this only reads and computes: it can be evaluated once more without any effect."""
+    if isinstance(e, ast.Constant):
+        return False
+    for n in ast.walk(e):
+        if isinstance(n, ast.Call):
+            f = n.func
+            if not isinstance(f, ast.Attribute) or f.attr not in SIMPLE:
+                return False
+        if isinstance(n, ast.Await | ast.Yield | ast.NamedExpr | ast.comprehension | ast.Lambda):
+            return False
+    return True
+
+
+def compiled(e: ast.expr) -> CodeType:
+    return compile(ast.Expression(e), "<side>", "eval")
+
+
+class ObservedStep(TrainingStep):
+    """A step from which the output is taken where it is compared with the targets.
+
+    Its data stay as they are: only the parameters are varied.
+    """
+
+    own_data = True
+
+    def marks(
+        self, body: Sequence[ast.stmt], places: Sequence[str] | None
+    ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
+        return None, None, body
+
+    def carried(self) -> Iterator[str]:
+        """All that a step changes; `find` keeps that on which the output depends."""
+        room = copied(self.room)
+        before = {k: np.array(v) for k, v in numbers_held(room).items()}
+        after, failure = attempt(lambda: self.after(self.step, room))
+        if failure is not None:
+            return
+        now = numbers_held(after)
+        changed = [
+            k
+            for k, v in before.items()
+            if k in now and np.shape(now[k]) == v.shape and differs(v, now[k])
+        ]
+        names = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed)
+        yield from (n for n in names if n not in self.counters)
+
+    def find(self, pairs: Mapping[tuple[str, int], list[Difference]]) -> bool:
+        """Find the difference of output and targets; False where there is none."""
+        self.pairs, self.wanted, self.count = pairs, None, 0
+        self.data = {"X": None, "Y": None}
+        if not self.params:
+            return False
+        rng = np.random.default_rng(2)
+        self.params = {k: v + 0.1 * rng.normal(size=np.shape(v)) for k, v in self.params.items()}
+        first = self.seen(dict(self.params))
+        second = self.seen({k: moved(v) for k, v in self.params.items()})
+        for place, values in first.items():
+            others = second.get(place, [])
+            if len(values) > MANY:
+                continue
+            if len(others) == len(values) and (side := self.output_of(values, others)) is not None:
+                targets = stacked([v[1 - side] for v in values])
+                self.wanted, self.side, self.count = place, side, len(values)
+                self.Y = np.asarray(targets)
+                self.X = np.zeros((examples_in(self.Y, self.count), 1))
+                self.keep_used(values)
+                return bool(self.params)
+        return False
+
+    def keep_used(self, values: list[Any]) -> None:
+        """Of what a step changes, keep that on which the output depends."""
+        used = []
+        for place, key in self.keys.items():
+            own = {
+                k: v
+                for k, v in self.params.items()
+                if k == key or k.startswith((f"{key}.", f"{key}["))
+            }
+            other = self.seen(self.params | {k: moved(v) for k, v in own.items()})
+            sides = other.get(self.wanted, []) if self.wanted else []
+            if len(sides) != len(values) or any(
+                differs(a[self.side], b[self.side]) for a, b in zip(values, sides)
+            ):
+                used.append(place)
+        self.keys = {p: k for p, k in self.keys.items() if p in used}
+        held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
+        self.template, self.params = held, flatten(held, "")
+
+    def output_of(self, first: list[Any], second: list[Any]) -> int | None:
+        """Which of the sides depends on the parameters, where only one does."""
+        changes = []
+        for side in (0, 1):
+            if any(kind_of(v[side]) not in "fiub" for v in first + second):
+                return None
+            pairs = [(np.asarray(a[side]), np.asarray(b[side])) for a, b in zip(first, second)]
+            changes.append(any(a.shape != b.shape or not np.array_equal(a, b) for a, b in pairs))
+        if changes[0] == changes[1]:
+            return None
+        side = changes.index(True)
+        for v in first:
+            output, target = np.asarray(v[side]), np.asarray(v[1 - side])
+            own = any(np.array_equal(output, p) for p in self.params.values())
+            if own or output.size != target.size or not np.all(np.isfinite(output)):
+                return None
+        return side
+
+    def seen(self, values: Mapping[str, Any]) -> dict[Place, list[Any]]:
+        """The sides of all differences of a run, in the order in which they come first."""
+        found: dict[Place, list[Any]] = {}
+        room = self.start_with(values, self.X, self.Y)
+
+        def run() -> None:
+            sys.settrace(self.watcher(found))
+            self.after(self.step, room)
+
+        attempt(run)
+        return found
+
+    def watcher(self, found: dict[Place, list[Any]]) -> Any:
+        here = self.step.__code__
+
+        def trace(frame: FrameType, event: str, arg: Any) -> Any:
+            if not is_his(frame.f_code) and frame.f_code is not here:
+                return None
+            if event == "line":
+                for pair in self.pairs.get((frame.f_code.co_filename, frame.f_lineno), ()):
+                    if self.wanted in (None, pair.place):
+                        sides = pair.values(frame)
+                        if sides is not None:
+                            found.setdefault(pair.place, []).append(
+                                sides if self.wanted else tuple(np.array(s) for s in sides)
+                            )
+                            if self.wanted and len(found[pair.place]) == self.count:
+                                raise Seen
+            return trace
+
+        return trace
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        found: dict[Place, list[Any]] = {}
+        room = self.start_with(values, X, Y)
+        before = sys.gettrace()
+        try:
+            sys.settrace(self.watcher(found))
+            self.after(self.step, room)
+        except Seen:
+            pass
+        finally:
+            sys.settrace(before)
+        assert self.wanted is not None
+        outputs = [as_array(v[self.side]) for v in found.get(self.wanted, [])]
+        if len(outputs) < self.count:
+            raise ValueError("the output was not computed")
+        self.last_output = stacked(outputs)
+        return None, self.last_output
+
+
+def numbers_held(room: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays, lists of numbers and single numbers, by path."""
+    held = {
+        **room,
+        **{f"self.{k}": v for k, v in getattr(room.get("self"), "__dict__", {}).items()},
+    }
+    single = {k: v for k, v in held.items() if type(v) in (int, float)}
+    lists = {k: v for k, v in held.items() if isinstance(v, list) and of_numbers(v) is not None}
+    return single | lists | arrays_of(SimpleNamespace(**room), numbers=True, lists=True)
+
+
+def kind_of(value: Any) -> str:
+    try:
+        return np.asarray(value).dtype.kind
+    except ValueError:
+        return "O"
+
+
+def stacked(values: list[Any]) -> Any:
+    """One array for the outputs of several examples: rows for rows, columns for columns."""
+    if len(values) == 1:
+        return values[0] if np.ndim(values[0]) else values[0] * np.ones(1)
+    column = np.ndim(values[0]) == 2 and np.shape(values[0])[1] == 1
+    parts = [v if np.ndim(v) == 2 else np.reshape(v, (1, -1)) for v in values]
+    return np.concatenate(parts, axis=1 if column else 0)
+
+
+def examples_in(Y: Any, count: int) -> int:
+    """How many examples the targets are of."""
+    if count > 1:
+        return count
+    return Y.shape[1] if Y.ndim == 2 and Y.shape[0] == 1 else len(Y)

@@ -1,0 +1,309 @@
+"""Data and modules that are not at hand, invented: scikit-learn's and Keras's data sets, tables, files.
+
+Only their shapes and kinds are those of the real ones, with fewer examples.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from nn.doctor.naming import role_of
+
+EXAMPLES = 60
+THOUSANDS = range(
+    5000, 70001
+)  # sizes of data sets such as MNIST's, which are taken a thousandth of
+SETS = {  # (features, classes); 0 classes: numbers
+    "load_iris": (4, 3),
+    "load_digits": (64, 10),
+    "load_wine": (13, 3),
+    "load_breast_cancer": (30, 2),
+    "load_diabetes": (10, 0),
+    "load_boston": (13, 0),
+    "fetch_california_housing": (8, 0),
+    "fetch_openml": (784, 10),  # 70 of them
+    "make_moons": (2, 2),
+    "make_circles": (2, 2),
+    "make_blobs": (2, 3),
+    "make_classification": (20, 2),
+    "make_regression": (100, 0),
+    "spiral_data": (2, 3),
+    "vertical_data": (2, 3),
+    "sine_data": (1, 0),
+}
+Sizes = dict[str, int]
+SIZES: Sizes = {"features": 4, "classes": 2, "m": EXAMPLES}  # of tables that are not known
+LABEL = re.compile(
+    r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
+)
+TEXT = "the quick brown fox jumps over the lazy dog and the dog sleeps on\n" * 4  # for a file
+SAME = ("head", "tail", "dropna", "drop_duplicates", "reset_index", "fillna", "rename", "to_frame")
+
+
+class Pretend:
+    """Stands for what a module that is not loaded would give: everything can be asked of it."""
+
+    def __init__(self, name: str):
+        self.__dict__["_name"] = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        role = role_of(attribute)
+        if role in ("X", "Y") and attribute[:1].lower() in "xytdl":
+            X, Y = examples(**SIZES)
+            return table(X) if role == "X" else Y[:, None]
+        return Pretend(attribute)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return result_of(self._name, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self if isinstance(key, str) else Pretend("item")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *args: Any) -> bool:
+        return False
+
+
+class Table(np.ndarray):
+    """Rows of numbers, the last column the class, that can be asked what pandas' tables are asked."""
+
+    @property
+    def values(self) -> Any:
+        return np.array(self)
+
+    @property
+    def iloc(self) -> Any:
+        return self
+
+    @property
+    def loc(self) -> Any:
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        return [f"x{i}" for i in range(self.shape[-1] - 1)] + ["y"]
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple) and any(isinstance(k, str | list) for k in key):
+            return self[key[-1]]
+        if isinstance(key, str):
+            return super().__getitem__((slice(None), column(key, self.shape[-1])))
+        if isinstance(key, list) and key and isinstance(key[0], str):
+            found = [column(k, self.shape[-1]) for k in key]
+            if len(set(found)) < len(found):
+                found = list(range(len(key)))
+            return super().__getitem__((slice(None), [i % self.shape[-1] for i in found]))
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not isinstance(key, str | list):
+            super().__setitem__(key, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in SAME:
+            return lambda *args, **kwargs: self
+        if name in ("to_numpy", "as_matrix", "get_values"):
+            return lambda *args, **kwargs: self.values
+        if name == "drop":
+            return self.dropped
+        if name in ("sample", "map", "apply", "replace"):
+            return lambda *args, **kwargs: self
+        if self.ndim == 2:
+            return self[name]
+        raise AttributeError(name)
+
+    def dropped(self, *args: Any, **kwargs: Any) -> Any:
+        gone = kwargs.get("columns", args[0] if args else [])
+        rows = kwargs.get("axis", args[1] if len(args) > 1 else 0) in (0, "index")
+        if rows and "columns" not in kwargs:
+            return self
+        names = [gone] if isinstance(gone, str) else list(gone)
+        indices = {column(str(n), self.shape[-1]) for n in names}
+        keep = [i for i in range(self.shape[-1]) if i not in indices]
+        return super().__getitem__((slice(None), keep))
+
+
+class Bunch(dict[str, Any]):
+    """scikit-learn's: entries are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def column(name: str, n: int) -> int:
+    """Which column of a table has this name: the last one is the class."""
+    if LABEL.search(name) or name.lower() == "y":
+        return n - 1
+    number = re.search(r"\d+$", name)
+    return (int(number[0]) if number else sum(map(ord, name))) % max(n - 1, 1)
+
+
+def table(X: Any) -> Any:
+    return np.asarray(X, float).view(Table)
+
+
+def examples(features: int, classes: int, m: int = EXAMPLES) -> tuple[Any, Any]:
+    """X : (m, features), y : (m,) classes, or numbers where there are none."""
+    rng = np.random.default_rng(4)
+    y = np.arange(m) % max(classes, 1)
+    X = rng.random((m, features)) + 0.3 * y[:, None] / max(classes, 1)
+    return X, y if classes else X[:, 0] - 0.5 * X[:, -1] + rng.normal(size=m)
+
+
+def says_what(path: Any) -> bool:
+    """Whether a path says if it is one of inputs or of labels."""
+    return isinstance(path, str) and bool(
+        re.search(r"label|target|image|_[xy]\b|\b[xy]_", path, re.I)
+    )
+
+
+def table_from(path: Any) -> Any:
+    """A file with rows of numbers: the class is the last column, of digits the first."""
+    name = str(path).lower()
+    digits = re.search(r"mnist|digit|idx\d", name)
+    X, y = examples(784, 10) if digits else examples(**SIZES)
+    if re.search(r"label|target|_y\b|\by_", name):
+        return y
+    if re.search(r"image|_x\b|\bx_|feature", name):
+        return X
+    return table(np.c_[y, X * 255] if digits else np.c_[X, y])
+
+
+def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+    """What the function of this name of a module that is not here would give."""
+    first = args[0] if args else None
+    if name in SETS:
+        features, classes = SETS[name]
+        m = given.get("n_samples", given.get("samples", first))
+        m = min(m, EXAMPLES) if type(m) is int else EXAMPLES + 10 * (name == "fetch_openml")
+        classes = given.get("classes", given.get("n_classes", classes))
+        X, y = examples(given.get("n_features", features), classes, m)
+        if not name.startswith(("load", "fetch")) or given.get("return_X_y"):
+            return X, y
+        names = [f"x{i}" for i in range(X.shape[1])]
+        return Bunch(
+            data=X, target=y, images=X, feature_names=names, target_names=list("abcdefghij")
+        )
+    if name == "train_test_split":
+        cut = [len(a) * 3 // 4 for a in args]
+        return [half for a, n in zip(args, cut) for half in (a[:n], a[n:])]
+    if name == "load_data":
+        X, y = examples(784, 10)
+        X = (255 * X / X.max()).astype(np.uint8).reshape(-1, 28, 28)
+        return (X, y.astype(np.uint8)), (X[:10], y[:10].astype(np.uint8))
+    if name == "load_mnist":
+        X, y = examples(784, 10)
+        y = np.eye(10)[y] if given.get("one_hot_label") else y
+        return (X, y), (X[:10], y[:10])
+    if name in ("to_categorical", "get_dummies"):
+        y = np.asarray(first).astype(int).ravel()
+        return table(np.eye(int(y.max()) + 1)[y])
+    if name in ("tqdm", "fit_transform", "transform", "shuffle", "normalize", "trange"):
+        if name == "shuffle" and len(args) > 1:
+            return args
+        return range(first) if name == "trange" else first
+    if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt", name):
+        return table_from(first)
+    if name == "accuracy_score":
+        return 0.5
+    return Pretend(name)
+
+
+def data_for(target: ast.expr, text: str) -> Any:
+    """Data for what is assigned to, by its names, as a tuple for several: X_train, y_train = ...
+
+    ``text`` is the program's: whether it is about digits.
+    """
+    if isinstance(target, ast.Tuple | ast.List):
+        return tuple(data_for(t, text) for t in target.elts)
+    name = getattr(target, "id", getattr(target, "attr", "")).lower()
+    digits = re.search(r"mnist|784|28 \* 28|28, 28", text)
+    X, y = examples(784, 10) if digits else examples(**SIZES)
+    labels = role_of(name) == "Y" or re.search(r"label|target|class|(^|_)[yt](_|$)", name)
+    return y if labels else table(X)
+
+
+class Thousandth(ast.NodeTransformer):
+    """A thousandth for the numbers of examples of data sets: 60 for 60000."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if type(node.value) is int and node.value in THOUSANDS and node.value % 1000 == 0:
+            return ast.copy_location(ast.Constant(node.value // 1000), node)
+        return node
+
+
+def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
+    """Sizes with which an error of shapes may not come: the other length for one that is ours.
+
+    >>> other_sizes("shapes (4,) and (3,5) not aligned: 4 (dim 0) != 3 (dim 0)", SIZES)
+    {'features': 3, 'classes': 2, 'm': 60}
+    >>> other_sizes("operands could not be broadcast together with shapes (60,2) (60,3)", SIZES)
+    {'features': 4, 'classes': 3, 'm': 60}
+    """
+    sized = re.search(r"array of size (\d+) into shape \((\d+),1?\)", says)
+    match = sized or re.search(r"(\d+)(?: \(dim \d\))? (?:!=|is different from) (\d+)", says)
+    if match:
+        pairs = [(int(match[1]), int(match[2]))]
+    else:
+        shapes = [re.findall(r"\d+", x)[::-1] for x in re.findall(r"\(([\d, ]+)\)", says)[:2]]
+        pairs = [(int(a), int(b)) for a, b in zip(*shapes) if a != b] if len(shapes) == 2 else []
+    for a, b in (q for p in pairs for q in (p, p[::-1])):
+        for name, own in sizes.items():
+            if own == a and b > 1:
+                return sizes | {name: b}
+    return None
+
+
+@contextmanager
+def pretended(sizes: Sizes) -> Iterator[None]:
+    """Files that are not there are invented, nothing is written, and questions are answered."""
+    real_open, answers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
+
+    def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if re.search("[wax+]", mode):
+            return io.BytesIO() if "b" in mode else io.StringIO()
+        try:
+            return real_open(file, mode, *args, **kwargs)
+        except (OSError, TypeError):
+            return io.BytesIO(TEXT.encode()) if "b" in mode else io.StringIO(TEXT)
+
+    def or_table(read: Callable[..., Any]) -> Callable[..., Any]:
+        def either(file: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return read(file, *args, **kwargs)
+            except (OSError, TypeError, ValueError):
+                return table_from(file)
+
+        return either
+
+    with ExitStack() as stack:
+        for name in ("loadtxt", "genfromtxt", "load"):
+            stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
+        stack.enter_context(mock.patch.dict(SIZES, sizes))
+        stack.enter_context(mock.patch.object(builtins, "open", opened))
+        stack.enter_context(mock.patch.object(builtins, "input", lambda *a: str(next(answers))))
+        yield

@@ -1,0 +1,183 @@
+"""A file's own run, up to one step of its training: the data and the objects that it works with.
+
+Nothing of it is trained: the run ends where a training loop begins its second round. What is not at
+hand is invented, nothing is written, and afterwards all names are as before.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+import sys
+import time
+from collections.abc import Iterable
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.load import DEFINITIONS, Missing, Room
+from nn.doctor.naming import role_of
+from nn.doctor.pretend import (
+    SIZES,
+    Pretend,
+    Sizes,
+    Thousandth,
+    data_for,
+    other_sizes,
+    pretended,
+    says_what,
+    table_from,
+)
+from nn.doctor.sandbox import TooLong, attempt, is_his
+from nn.doctor.statements import copied, is_data
+from nn.doctor.subject import arrays_of, differs
+
+READS = re.compile(
+    r"_*(?:read|load|get|import|parse|open|prepare|fetch|download|make|create|preprocess)", re.I
+)
+SECONDS = 5.0  # for the whole run
+Place = tuple[str, int]  # a file, or a cell, and a line of it
+
+
+class Enough(TooLong):
+    """The training loop has begun its second round."""
+
+
+class Rehearsal:
+    """What the names held when a training step began; ``places`` are the first lines of the steps."""
+
+    def __init__(self, room: Room, places: Iterable[Place]):
+        self.room = room
+        self.counts = dict.fromkeys(places, 0)
+        self.local: dict[Place, dict[str, Any]] = {}
+        self.shared: dict[Place, dict[str, Any]] = {}  # the file's own names, as they were then
+        self.numbers: dict[Place, dict[str, Any]] = {}  # all arrays that it could change
+        self.read: set[str] = set()  # functions that read what is not at hand
+        self.text = "\n".join(ast.unparse(s) for s in room.statements)
+        sizes: Sizes | None = SIZES
+        for _ in range(5):
+            if sizes is not None:
+                sizes = self.run(dict(sizes))
+
+    def run(self, sizes: Sizes) -> Sizes | None:
+        """Run the file; return other sizes of invented data where these do not fit."""
+        names = self.room.names
+        before = copied({k: v for k, v in names.items() if is_data(v)})
+        missing = {k: v for k, v in names.items() if isinstance(v, Missing)}
+        kept = dict(names)
+        self.counts = dict.fromkeys(self.counts, 0)
+        try:
+            names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
+            names["__name__"] = "__main__"
+            names |= {name: self.reader(name) for name in self.read}
+            with pretended(sizes):
+                return self.executed(sizes)
+        finally:
+            names.clear()
+            names |= kept
+            names |= before
+
+    def executed(self, sizes: Sizes) -> Sizes | None:
+        end = time.monotonic() + SECONDS
+        for statement in self.room.statements:
+            if isinstance(statement, (*DEFINITIONS, ast.Import, ast.ImportFrom, ast.Try)):
+                continue
+            if time.monotonic() > end:
+                break
+            module = ast.Module([Thousandth().visit(copy.deepcopy(statement))], [])
+            code = compile(module, self.room.files[statement], "exec")
+
+            def execute(code: Any = code) -> None:
+                sys.settrace(self.trace)
+                exec(code, self.room.names)
+
+            _, failure = attempt(execute, seconds=SECONDS / 2, seed=3)
+            if failure is None or isinstance(failure.error, TooLong):
+                continue
+            if isinstance(failure.error, ValueError | IndexError):
+                others = other_sizes(str(failure.error), sizes)
+                if others is not None:
+                    return others
+            name = failure.function
+            if name in self.room.names and READS.match(name) and name not in self.read:
+                self.read.add(name)
+                return sizes  # once more, with invented data in its place
+            for target in statement.targets if isinstance(statement, ast.Assign) else ():
+                self.fill(target, self.text)
+        return None
+
+    def fill(self, target: ast.expr, text: str) -> None:
+        """Give the names that a statement would have assigned data that are usually called so."""
+        for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
+            if isinstance(part, ast.Tuple):
+                self.fill(part, text)
+            elif isinstance(part, ast.Name) and role_of(part.id) in ("X", "Y"):
+                self.room.names.setdefault(part.id, data_for(part, text))
+
+    def reader(self, name: str) -> Any:
+        """What stands for a function that reads data: it gives what its result is assigned to."""
+        for node in (n for s in self.room.statements for n in ast.walk(s)):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                f = node.value.func
+                if getattr(f, "id", getattr(f, "attr", "")) == name:
+                    target = node.targets[0]
+                    return lambda path="", *args, **kwargs: (
+                        table_from(path) if says_what(path) else data_for(target, self.text)
+                    )
+        return lambda *args, **kwargs: table_from(args[0] if args else "")
+
+    def trace(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if not is_his(frame.f_code):
+            return None
+        here = (frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and here in self.counts:
+            self.counts[here] += 1
+            if self.counts[here] == 1:
+                self.keep(here, frame)
+            elif self.counts[here] < 4 and self.trained(here, frame):
+                raise Enough
+        return self.trace
+
+    def trained(self, here: Place, frame: FrameType) -> bool:
+        """Whether numbers that were there when the step began are others now."""
+        now = numbers_in(frame)
+        return any(k in now and differs(v, now[k]) for k, v in self.numbers[here].items())
+
+    def keep(self, here: Place, frame: FrameType) -> None:
+        own = frame.f_locals is not frame.f_globals
+        both = {
+            "local": data_of(dict(frame.f_locals)) if own else {},
+            "shared": data_of(frame.f_globals),
+        }
+        sys.settrace(None)
+        try:
+            found = copied(both)
+        finally:
+            sys.settrace(self.trace)
+        self.local[here], self.shared[here] = found["local"], found["shared"]
+        self.numbers[here] = {k: np.array(v) for k, v in numbers_in(frame).items()}
+
+
+def numbers_in(frame: FrameType) -> dict[str, Any]:
+    """The arrays within reach of a frame, and lists of numbers, by path."""
+    names = {**frame.f_globals, **frame.f_locals}
+    return arrays_of(SimpleNamespace(**{k: v for k, v in names.items() if is_data(v)}), lists=True)
+
+
+def data_of(names: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: plain(v)
+        for k, v in names.items()
+        if is_data(v) and not isinstance(v, Pretend) and not k.startswith("__")
+    }
+
+
+def plain(value: Any) -> Any:
+    """An array for an array of a class of its own."""
+    return (
+        np.array(value)
+        if isinstance(value, np.ndarray) and type(value) is not np.ndarray
+        else value
+    )
