@@ -37,8 +37,8 @@ def head(statement: ast.stmt) -> str:
 
 
 def parts_of(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """All that is below a node, with the way to it."""
-    for name, value in ast.iter_fields(node):
+    """All that is below a node, with the way to it; nothing of texts."""
+    for name, value in () if isinstance(node, ast.JoinedStr) else ast.iter_fields(node):
         for i, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(item, ast.AST):
                 here = (*path, (name, i))

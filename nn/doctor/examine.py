@@ -378,25 +378,28 @@ class Examination:
                 self.report.notes.append(says)
         if run.again is not None and run.failure is None:
             again = run.again.gradients
+            tolerance = 1e-6 if run.updates else 1e-9
+            call = "round" if self.subject.own_data else "call"
             off = [
                 k
                 for k, v in again.items()
                 if k in run.gradients
                 and not np.array_equal(run.gradients[k], v, equal_nan=True)
-                and not close(np.asarray(run.gradients[k]), np.asarray(v), 1e-9)
+                and not close(np.asarray(run.gradients[k]), np.asarray(v), tolerance)
             ]
             if off:
                 double = all(
-                    close(np.asarray(again[k]), 2 * np.asarray(run.gradients[k]), 1e-9) for k in off
+                    close(np.asarray(again[k]), 2 * np.asarray(run.gradients[k]), tolerance)
+                    for k in off
                 )
                 says = (
-                    f"a second call gives {', '.join(off)} twice as large: the gradients add up over "
-                    "the calls and are never reset"
+                    f"a second {call} gives {', '.join(off)} twice as large: the gradients add up over "
+                    f"the {call}s and are never reset"
                     if double
                     else f"a second call with the same arguments gives another {', '.join(off)}: "
                     "the first one changes something that it uses"
                 )
-                cause = Cause(off[0], "state", says, fix="start each call with fresh arrays")
+                cause = Cause(off[0], "state", says, fix=f"start each {call} with fresh arrays")
                 put_place(cause, place_of(again[off[0]], run.again.events, off[0]))
                 self.report.causes.append(cause)
         self.kept(first)

@@ -23,9 +23,12 @@ from nn.doctor.loops import (
     Site,
     TrainingStep,
     columns_for,
+    data_name,
     has_targets,
+    is_many,
     names_in,
     place_of,
+    reads,
     receives_gradients,
     rows_with_labels,
     sites,
@@ -86,6 +89,8 @@ from nn.doctor.reading import (
 from nn.doctor.rehearsal import Rehearsal
 from nn.doctor.report import GOOD, MISSING, SHAPE, Report
 from nn.doctor.sandbox import attempt, place
+from nn.doctor.statements import put_at, value_at
+from nn.doctor.statements import put_at, value_at
 from nn.doctor.subject import (
     RATE,
     GlobalSubject,
@@ -259,14 +264,18 @@ class Finder:
     def training_steps(self) -> Iterator[Report]:
         """Loops that compute the gradients and update the parameters in their own lines; or in what
         they call, where nothing of that was examined as a whole."""
+        titles: set[str] = set()
         for site in sites(self.room):
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.used) or (site.kind, owner) in self.methods
             done = done or receives_gradients(site)
             if done or (self.is_driver(site) if site.updates else self.wholes):
                 continue
+            if site.title in titles:
+                continue
             report = self.best(site.title, self.step_subjects(site))
             if report.status != 2:
+                titles.add(site.title)
                 self.wholes.add(owner)
                 self.take(owner if site.kind is None else site.kind, *names_in(site.body))
             if report.status != 2 or site.updates:
@@ -344,16 +353,18 @@ class Finder:
         read = set().union(*(free_names(f) for f in [*self.functions.values(), *methods]))
         local, shared = run.local[here], run.shared[here]
         room = {**self.room.names, **shared, **local}
-        places = {"shared": read & set(shared) - set(local), "home": self.room.names}
-        subject = TrainingStep(site, room, **places)
+        where: Any = {"shared": read & set(shared) - set(local), "home": self.room.names}
+        vary_bits(site, room)
+        observed = ObservedStep(site, room, **where)
+        found = observed.find(self.pairs_compared)
+        # of the places that the step itself updates, and those that what it calls updates
+        places = list(observed.keys) if found else None
+        subject = TrainingStep(site, room, places=places, **where)
         subject.own_cost = self.cost_called(site, local.get("self"))
-        if subject.params and subject.loss:
+        if subject.params and (subject.loss or (subject.Y is not None and not found)):
             yield subject
-        observed = ObservedStep(site, room, **places)
-        if observed.find(self.pairs_compared):
+        if found:
             yield observed
-        elif subject.params and subject.Y is not None and not subject.loss:
-            yield subject
 
     def arbitrated(self, found: list[Report]) -> list[Report]:
         """The reports, with what the file's own run says in place of what was found with invented data
@@ -376,7 +387,7 @@ class Finder:
         """The functions that a step calls, and the classes of the objects that it works with."""
         names = {site.kind or "", *names_in(site.body)}
         called = {n for name in names for n in [name, *self.reached(name)]}
-        return called | {type(v).__name__ for v in objects_in(subject.room)}
+        return called | {label_of(v) for v in objects_in(subject.room)}
 
     @cached_property
     def pairs_compared(self) -> dict[tuple[str, int], list[Difference]]:
@@ -1100,13 +1111,43 @@ def ends_of_title(title: str) -> list[str]:
     return [words[0].strip(","), *words[-1].split(".")]
 
 
+def vary_bits(site: Site, room: dict[str, Any]) -> None:
+    """Numbers that are not 0 for inputs that are 0 and 1: else weights of a 0 have no gradient."""
+    read = [p for s in site.body for p in sorted(reads(s))]
+    place = data_name("X", read, site, room)
+    value = value_at(room, place) if place is not None else None
+    X = np.asarray(value) if is_many(value) else np.ones(0)
+    if place is not None and X.size and not np.all(X) and set(np.unique(X)) <= {0, 1}:
+        new = X + 0.5 * np.random.default_rng(6).random(X.shape)
+        holder, _, entry = place.rpartition("[")
+        if holder:  # an entry of whole numbers
+            put_at(room, holder, np.array(value_at(room, holder), float))
+        put_at(room, place, new if isinstance(value, np.ndarray) else new.tolist())
+
+
+def vary_bits(site: Site, room: dict[str, Any]) -> None:
+    """Numbers that are not 0 for inputs that are 0 and 1: else weights of a 0 have no gradient."""
+    read = [p for s in site.body for p in sorted(reads(s))]
+    place = data_name("X", read, site, room)
+    value = value_at(room, place) if place is not None else None
+    X = np.asarray(value) if is_many(value) else np.ones(0)
+    if place is not None and X.size and not np.all(X) and set(np.unique(X)) <= {0, 1}:
+        new = X + 0.5 * np.random.default_rng(6).random(X.shape)
+        holder, _, entry = place.rpartition("[")
+        if holder:  # an entry of whole numbers
+            put_at(room, holder, np.array(value_at(room, holder), float))
+        put_at(room, place, new if isinstance(value, np.ndarray) else new.tolist())
+
+
 def objects_in(room: Mapping[str, Any], depth: int = 4) -> Iterator[Any]:
-    """The objects of the file's own classes that can be reached."""
+    """The classes of the objects that can be reached, and the functions that they hold."""
     for value in list(room.values()):
         parts = value if isinstance(value, list | tuple) else [value]
         for part in parts[:50]:
-            if type(part).__module__ == "learner" and depth:
+            if isinstance(part, FunctionType):
                 yield part
+            elif type(part).__module__ == "learner" and depth:
+                yield type(part)
                 yield from objects_in(getattr(part, "__dict__", {}), depth - 1)
 
 

@@ -238,6 +238,7 @@ class TrainingStep(Statements):
         inputs: Any = None,
         targets: Any = None,
         *,
+        places: Sequence[str] | None = None,
         shared: Iterable[str] = (),
         home: dict[str, Any] | None = None,
     ):
@@ -253,7 +254,7 @@ class TrainingStep(Statements):
                 same = [p for p in read if value_at(room, p) is given]
                 data[role] = same[0] if same else None
         name = site.owner.name if site.owner is not None else "<module>"
-        places = list(site.updates) or None
+        places = places or list(site.updates) or None
         self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
         super().__init__(
             body, room, site.file, name, places=places, data=data, shared=shared, home=home

@@ -249,13 +249,10 @@ class ObservedStep(TrainingStep):
 
 def numbers_held(room: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays, lists of numbers and single numbers, by path."""
-    held = {
-        **room,
-        **{f"self.{k}": v for k, v in getattr(room.get("self"), "__dict__", {}).items()},
-    }
-    single = {k: v for k, v in held.items() if type(v) in (int, float)}
-    lists = {k: v for k, v in held.items() if isinstance(v, list) and of_numbers(v) is not None}
-    return single | lists | arrays_of(SimpleNamespace(**room), numbers=True, lists=True)
+    single = {k: v for k, v in room.items() if type(v) is int}
+    lists = {k: v for k, v in room.items() if isinstance(v, list) and of_numbers(v) is not None}
+    held = arrays_of(SimpleNamespace(**room), numbers=True, lists=True, plain=True)
+    return single | lists | held
 
 
 def kind_of(value: Any) -> str:

@@ -799,20 +799,21 @@ NO_HOLDERS = (type, ModuleType, FunctionType, MethodType, np.vectorize)
 
 
 def arrays_of(
-    holder: Any, depth: int = 5, numbers: bool = False, lists: bool = False
+    holder: Any, depth: int = 5, numbers: bool = False, lists: bool = False, plain: bool = False
 ) -> dict[str, Any]:
     """The float arrays that an object holds, by path; an array that is held twice has two paths.
 
     With ``numbers`` also NumPy's single ones, as a sum without an axis is; with ``lists`` also lists
-    of floats.
+    of floats; with ``plain`` also Python's single ones.
     """
+    kinds = (np.ndarray, *((np.floating,) if numbers else ()), *((float,) if plain else ()))
     found: dict[str, Any] = {}
     seen: set[int] = set()
 
     def visit(value: Any, path: str, left: int) -> None:
-        if isinstance(value, np.ndarray | np.floating if numbers else np.ndarray):
-            if value.dtype.kind == "f":
-                found[path] = np.asarray(value)
+        if isinstance(value, kinds):
+            if (array := np.asarray(value)).dtype.kind == "f":
+                found[path] = array
         elif lists and (array := of_numbers(value)) is not None and array.dtype.kind == "f":
             found[path] = array
         elif id(value) in seen or left == 0:
