@@ -379,7 +379,7 @@ class Examination:
         if run.again is not None and run.failure is None:
             again = run.again.gradients
             tolerance = 1e-6 if run.updates else 1e-9
-            call = "round" if self.subject.own_data else "call"
+            call = "round" if self.subject.descends else "call"
             off = [
                 k
                 for k, v in again.items()

@@ -33,6 +33,7 @@ from nn.doctor.loops import (
     rows_with_labels,
     sites,
     surroundings,
+    whole,
 )
 from nn.doctor.loops import stored as assigned
 from nn.doctor.naming import (
@@ -89,8 +90,7 @@ from nn.doctor.reading import (
 from nn.doctor.rehearsal import Rehearsal
 from nn.doctor.report import GOOD, MISSING, SHAPE, Report
 from nn.doctor.sandbox import attempt, place
-from nn.doctor.statements import put_at, value_at
-from nn.doctor.statements import put_at, value_at
+from nn.doctor.statements import copied, put_at, value_at
 from nn.doctor.subject import (
     RATE,
     GlobalSubject,
@@ -336,16 +336,57 @@ class Finder:
                             again.own_cost = subject.own_cost
                             yield again
                     if not rows and not any(v is X or v is Y is not None for v in room.values()):
-                        return  # it has its own data
+                        kinds = []  # it has its own data
+                        break
                     if not own and holder is None and len(tried) == 1 and subject.params:
                         # weights that are made before the loop fix the sizes
                         own = subject.params
                         kinds = [*self.kinds_of_data(own), *kinds]
+        yield from self.driven(site, owner, kind)
 
     def rehearsed(self, site: Site) -> Iterator[TrainingStep]:
         """The step as the file itself comes to it."""
-        here = (site.file, site.body[0].lineno)
-        run = self.room.rehearsal = self.room.rehearsal or Rehearsal(self.room, self.places)
+        for step in (site, whole(site)):
+            if step is not None and (step.file, step.body[0].lineno) in self.own_run.local:
+                yield from self.steps_at(step)
+
+    @cached_property
+    def of_lists(self) -> bool:
+        """Whether the code works on lists of numbers, without arrays."""
+        return "np" not in self.room.names and "numpy" not in self.room.names
+
+    @property
+    def own_run(self) -> Rehearsal:
+        self.room.rehearsal = self.room.rehearsal or Rehearsal(self.room, self.places)
+        return self.room.rehearsal
+
+    def driven(self, site: Site, owner: Any, kind: Any) -> Iterator[TrainingStep]:
+        """The step as a call of its function with invented arguments comes to it."""
+        steps = [s for s in (site, whole(site)) if s is not None]
+        end = time.process_time() + PATIENCE / 2
+        made = list(self.made(kind)) if isinstance(kind, type) else [None]
+        for holder in made[:4] if owner is not None else ():
+            held = {} if holder is None else parameters_in(holder)
+            for m, flat, columns, n_x, n_y in self.kinds_of_data(held):
+                X = next(invent.inputs(n_x, m, columns, flat))
+                for Y in invent.targets(n_y, X, columns, self.signs):
+                    if time.process_time() > end:
+                        return
+                    data = {"X": X, "Y": Y, "m": m, "lr": RATE}
+                    if self.of_lists:
+                        data |= {"X": X.tolist(), "Y": Y.tolist()}
+                    given = arguments(owner, [n_x, 5, n_y], data)
+                    given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
+                    self.own_run.drive(partial(owner, **given))
+                    for step in steps:
+                        found = list(self.steps_at(step))
+                        if any(isinstance(s, ObservedStep) for s in found):
+                            yield from found
+                            break
+
+    def steps_at(self, site: Site) -> Iterator[TrainingStep]:
+        """The step with what the names held when a run came to it."""
+        run, here = self.own_run, (site.file, site.body[0].lineno)
         if here not in run.local:
             return
         kinds = self.classes.values()
@@ -378,8 +419,14 @@ class Finder:
                 continue
             report = self.best(site.title, subjects)
             if report.ok or (report.status == 1 and not report.doubtful):
+                mine = [p for p in mine if p.forms_only or report.ok]
+                given = {r.name.split(".")[-1].removeprefix("d") for r in report.rows}
+                missing = {
+                    r.name.removeprefix("d") for p in mine for r in p.rows if r.verdict == MISSING
+                }
+                mine = [p for p in mine if p.forms_only or missing <= given]
                 doubtful = [p for p in doubtful if p not in mine]
-                found = [p for p in found if p not in mine] + [report]
+                found = [p for p in found if p not in mine] + [report] * bool(mine)
                 self.used |= used
         return found
 
@@ -396,7 +443,9 @@ class Finder:
     @cached_property
     def places(self) -> list[tuple[str, int]]:
         """The first lines of all training steps."""
-        return [(s.file, s.body[0].lineno) for s in sites(self.room)]
+        steps = list(sites(self.room))
+        steps += [w for s in steps if (w := whole(s)) is not None]
+        return [(s.file, s.body[0].lineno) for s in steps]
 
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""
@@ -1119,21 +1168,7 @@ def vary_bits(site: Site, room: dict[str, Any]) -> None:
     X = np.asarray(value) if is_many(value) else np.ones(0)
     if place is not None and X.size and not np.all(X) and set(np.unique(X)) <= {0, 1}:
         new = X + 0.5 * np.random.default_rng(6).random(X.shape)
-        holder, _, entry = place.rpartition("[")
-        if holder:  # an entry of whole numbers
-            put_at(room, holder, np.array(value_at(room, holder), float))
-        put_at(room, place, new if isinstance(value, np.ndarray) else new.tolist())
-
-
-def vary_bits(site: Site, room: dict[str, Any]) -> None:
-    """Numbers that are not 0 for inputs that are 0 and 1: else weights of a 0 have no gradient."""
-    read = [p for s in site.body for p in sorted(reads(s))]
-    place = data_name("X", read, site, room)
-    value = value_at(room, place) if place is not None else None
-    X = np.asarray(value) if is_many(value) else np.ones(0)
-    if place is not None and X.size and not np.all(X) and set(np.unique(X)) <= {0, 1}:
-        new = X + 0.5 * np.random.default_rng(6).random(X.shape)
-        holder, _, entry = place.rpartition("[")
+        holder = place.rpartition("[")[0]
         if holder:  # an entry of whole numbers
             put_at(room, holder, np.array(value_at(room, holder), float))
         put_at(room, place, new if isinstance(value, np.ndarray) else new.tolist())

@@ -69,6 +69,9 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
     if longer := {k: [*v[:-1], 3, v[-1]] for k, v in known.items() if type(v) is list}:
         yield known | longer | dict.fromkeys(others, 0.1)  # a loop over hidden layers runs twice
     yield known | dict.fromkeys(others, 0.1)
+    lists = [k for k, v in known.items() if type(v) is list]
+    for count in (2, 1, 3) if lists else ():  # numbers of layers
+        yield known | dict.fromkeys(lists, count) | dict.fromkeys(others, 0.1)
     needed = {p.name for p in parameters if p.default is p.empty}
     if needed != known.keys():  # its own sizes
         yield {k: v for k, v in known.items() if k in needed}

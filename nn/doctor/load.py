@@ -290,6 +290,7 @@ def executed(room: Room, name: str, statement: ast.stmt) -> Failure | None:
     try:
         return attempt(lambda: exec(code, room.names), seconds=3, seed=3)[1]
     finally:
+        room.names["__name__"] = "learner"
         del sys.modules["learner"]
         if before is not None:
             sys.modules["learner"] = before

@@ -12,7 +12,7 @@ import builtins
 import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,7 +89,7 @@ def sites(room: Room) -> Iterator[Site]:
                 yield site
         if not found and (loops or owner is not None):
             updates = updates_in(body, inside)
-            if updates or (loops and calls_with_targets(body)):
+            if updates or (loops and calls_with_targets(body, loops[-1])):
                 yield Site(body, before, loops, owner, kind, updates)
 
     steps = False
@@ -100,6 +100,17 @@ def sites(room: Room) -> Iterator[Site]:
             yield site
     if not steps and len(set(room.files.values())) == 1:
         yield from straight(trees, inside, room)
+
+
+def whole(site: Site) -> Site | None:
+    """The step that a function is as a whole, where what it updates stands in no loop over data."""
+    if site.owner is None or (site.loops and site.updates):
+        return None
+    body = site.owner.body
+    texts = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+    return (
+        replace(site, body=body[texts:], before=[], loops=[], updates={}) if body[texts:] else None
+    )
 
 
 def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) -> Iterator[Site]:
@@ -126,11 +137,14 @@ def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool
     return bool((derived - known) & reads(loop))
 
 
-def calls_with_targets(body: list[ast.stmt]) -> bool:
-    """Whether something is called, and the targets are used."""
+def calls_with_targets(body: list[ast.stmt], loop: ast.For | ast.While) -> bool:
+    """Whether something is called, and the targets are used, or are what a loop goes through."""
     nodes = [n for s in body for n in ast.walk(s)]
+    if not any(isinstance(n, ast.Call) for n in nodes):
+        return False
+    nodes += ast.walk(loop.iter) if isinstance(loop, ast.For) else []
     names = {str(getattr(n, "attr", getattr(n, "id", ""))) for n in nodes}
-    return any(isinstance(n, ast.Call) for n in nodes) and "Y" in map(role_of, names)
+    return "Y" in map(role_of, names)
 
 
 def reads(tree: ast.AST) -> set[str]:
@@ -254,12 +268,16 @@ class TrainingStep(Statements):
                 same = [p for p in read if value_at(room, p) is given]
                 data[role] = same[0] if same else None
         name = site.owner.name if site.owner is not None else "<module>"
-        places = places or list(site.updates) or None
+        places = places or self.places_known()
         self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
         super().__init__(
             body, room, site.file, name, places=places, data=data, shared=shared, home=home
         )
         self.learning_rate = self.rate()
+
+    def places_known(self) -> list[str] | None:
+        """The places of the parameters, as far as the text says them."""
+        return list(self.site.updates) or None
 
     def marks(
         self, body: Sequence[ast.stmt], places: Sequence[str] | None

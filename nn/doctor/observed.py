@@ -21,7 +21,7 @@ from nn.doctor.loops import TrainingStep
 from nn.doctor.naming import flatten, of_numbers
 from nn.doctor.sandbox import TooLong, attempt, is_his
 from nn.doctor.statements import as_array, as_floats, copied, moved
-from nn.doctor.subject import arrays_of, differs
+from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
 
 MANY = 400  # examples in one step
 Place = tuple[str, int, int]  # file, line, column
@@ -61,6 +61,10 @@ def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
         for n in ast.walk(tree):
             match n:
                 case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                    labels = False
+                case ast.BinOp(
+                    left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Add(), right=right
+                ):
                     labels = False
                 case ast.AugAssign(
                     target=ast.Subscript(value=left, slice=ast.Tuple(elts=[_, right])),
@@ -120,6 +124,9 @@ class ObservedStep(TrainingStep):
     ) -> tuple[str | None, str | None, Sequence[ast.stmt]]:
         return None, None, body
 
+    def places_known(self) -> list[str] | None:
+        return None  # what the step calls may update more
+
     def carried(self) -> Iterator[str]:
         """All that a step changes; `find` keeps that on which the output depends."""
         room = copied(self.room)
@@ -174,7 +181,8 @@ class ObservedStep(TrainingStep):
                 differs(a[self.side], b[self.side]) for a, b in zip(values, sides)
             ):
                 used.append(place)
-        self.keys = {p: k for p, k in self.keys.items() if p in used}
+        left = [p for p in self.keys if p not in used and is_weight(p, self.keys)]
+        self.keys = {} if left else {p: k for p, k in self.keys.items() if p in used}
         held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
         self.template, self.params = held, flatten(held, "")
 
@@ -189,6 +197,8 @@ class ObservedStep(TrainingStep):
         if changes[0] == changes[1]:
             return None
         side = changes.index(True)
+        if len({np.shape(v[side]) for v in first}) > 1:
+            return None
         for v in first:
             output, target = np.asarray(v[side]), np.asarray(v[1 - side])
             own = any(np.array_equal(output, p) for p in self.params.values())
@@ -245,6 +255,13 @@ class ObservedStep(TrainingStep):
             raise ValueError("the output was not computed")
         self.last_output = stacked(outputs)
         return None, self.last_output
+
+
+def is_weight(place: str, among: Mapping[str, Any]) -> bool:
+    """Whether this is called as parameters are: the output was computed of it before the step."""
+    name = re.split(r"[.\[]", place.rstrip("]'\"0123456789"))[-1]
+    state = is_state(place, among) or looks_like_gradient(place, among)
+    return bool(WEIGHT.match(name.lower())) and not state
 
 
 def numbers_held(room: Mapping[str, Any]) -> dict[str, Any]:

@@ -291,9 +291,13 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     known = {p.name: p.default for p in parameters if p.default is not p.empty}
     known |= next(invent.initial_calls(function, dims), {})
     known |= {
-        n: 2 for n in required(function) if re.search(r"epoch|iter|^n_steps|max_steps", n, re.I)
+        n: 2
+        for n in required(function)
+        if re.search(r"epoch|iter|^n_steps|max_steps|^rounds$", n, re.I)
     }
     own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
+    if "Y" not in map(role_of, own):
+        own |= {n: data.get("Y") for n in own if role_of(n) == "output" or n.endswith("outputs")}
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
     unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
     if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits

@@ -11,7 +11,8 @@ import copy
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -59,25 +60,38 @@ class Rehearsal:
         sizes: Sizes | None = SIZES
         for _ in range(5):
             if sizes is not None:
-                sizes = self.run(dict(sizes))
+                with self.stage(dict(sizes)):
+                    sizes = self.executed(dict(sizes))
 
-    def run(self, sizes: Sizes) -> Sizes | None:
-        """Run the file; return other sizes of invented data where these do not fit."""
+    @contextmanager
+    def stage(self, sizes: Sizes) -> Iterator[None]:
+        """The names of the file as its own run has them, with what is not at hand invented."""
         names = self.room.names
         before = copied({k: v for k, v in names.items() if is_data(v)})
-        missing = {k: v for k, v in names.items() if isinstance(v, Missing)}
         kept = dict(names)
         self.counts = dict.fromkeys(self.counts, 0)
+        missing = {k: v for k, v in names.items() if isinstance(v, Missing)}
         try:
             names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
             names["__name__"] = "__main__"
             names |= {name: self.reader(name) for name in self.read}
             with pretended(sizes):
-                return self.executed(sizes)
+                yield
         finally:
             names.clear()
             names |= kept
             names |= before
+
+    def drive(self, action: Callable[[], Any]) -> None:
+        """Keep what the names hold when this call comes to the steps."""
+        self.local.clear()
+
+        def traced() -> None:
+            sys.settrace(self.trace)
+            action()
+
+        with self.stage(SIZES):
+            attempt(traced, seconds=1, seed=3)
 
     def executed(self, sizes: Sizes) -> Sizes | None:
         end = time.monotonic() + SECONDS

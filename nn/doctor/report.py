@@ -136,9 +136,15 @@ class Report:
     @property
     def doubtful(self) -> bool:
         """Whether something is wrong that may come of data which are not meant for the code."""
+        lacks = any(r.verdict == MISSING for r in self.rows)
+        return self.status == 1 and (lacks or self.forms_only)
+
+    @property
+    def forms_only(self) -> bool:
+        """Whether shapes do not fit, the code stops, or something has no explanation."""
         forms = any(r.verdict in (SHAPE, NAN) for r in self.rows)
         stops = any(c.says.startswith("backward stops") for c in self.causes)
-        return self.status == 1 and bool(forms or stops or self.unexplained)
+        return bool(forms or stops or self.unexplained)
 
     @property
     def status(self) -> int:

@@ -196,16 +196,18 @@ class Statements(Subject):
         run.stage = "done"
         before = {k: np.asarray(v) for k, v in values.items()}
         self.read(run, before, after)
-        if self.own_data and watch:
-            again = self.once_more(before, after)
+        if self.descends and watch:
+            again = self.once_more(self.start_with(values, X, Y), before, after)
             pairs = [(g, again.gradients.get(k, np.nan)) for k, g in run.gradients.items()]
             if pairs and all(np.any(g) and np.allclose(2 * g, h, 1e-6, 0) for g, h in pairs):
                 run.again = again  # else it is momentum, or the state of a recurrent network
         return run
 
-    def once_more(self, before: dict[str, Any], after: Mapping[str, Any]) -> Run:
+    def once_more(
+        self, room: Mapping[str, Any], before: dict[str, Any], after: Mapping[str, Any]
+    ) -> Run:
         """The next round from the same parameters, with all else as the first one has left it."""
-        room = {k: after.get(k, v) for k, v in copied(self.room).items()}
+        room = {k: v if k in self.counters else after.get(k, v) for k, v in room.items()}
         tree = self.container(fresh(before))
         for place, key in self.keys.items():
             put_at(room, place, tree[key])
