@@ -87,7 +87,7 @@ from nn.doctor.reading import (
     takes_words,
     updated_by,
 )
-from nn.doctor.rehearsal import Rehearsal
+from nn.doctor.rehearsal import Rehearsal, Seen
 from nn.doctor.report import GOOD, MISSING, SHAPE, Report
 from nn.doctor.sandbox import attempt, place
 from nn.doctor.statements import copied, put_at, value_at
@@ -113,6 +113,7 @@ EXTRA: dict[str, Any] = {
     "epochs": 1, "num_iterations": 1, "iterations": 1, "n_iter": 1, "num_epochs": 1, "n_epochs": 1,
     "num_iters": 1, "n_iters": 1, "lambd": 0.7, "lambda_": 0.7, "lam": 0.7, "Lambda": 0.7, "reg": 0.1,
     "keep_prob": 0.8, "print_cost": False, "verbose": False, "momentum": 0.9, "threshold": 0.5,
+    "sparsity_param": 0.1, "sparsityParam": 0.1, "rho": 0.1,
     "beta": 0.9, "decay": 0.1, "epsilon": 1e-8, "C": 1.3, "margin": 1.0, "delta": 1.0,
 }  # fmt: skip
 
@@ -299,7 +300,7 @@ class Finder:
         if site.owner is not None:
             holder_of_it = kind if kind is not None else self.room
             owner = getattr(holder_of_it, site.owner.name, names.get(site.owner.name))
-        end = time.process_time() + PATIENCE
+        end = time.process_time() + PATIENCE / 2
         for holder in list(self.made(kind)) if isinstance(kind, type) else [None]:
             own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
             if not site.updates:  # of the objects that it uses
@@ -347,8 +348,8 @@ class Finder:
     def rehearsed(self, site: Site) -> Iterator[TrainingStep]:
         """The step as the file itself comes to it."""
         for step in (site, whole(site)):
-            if step is not None and (step.file, step.body[0].lineno) in self.own_run.local:
-                yield from self.steps_at(step)
+            if step is not None:
+                yield from self.steps_at(step, self.own_run.seen)
 
     @cached_property
     def of_lists(self) -> bool:
@@ -357,8 +358,18 @@ class Finder:
 
     @property
     def own_run(self) -> Rehearsal:
-        self.room.rehearsal = self.room.rehearsal or Rehearsal(self.room, self.places)
+        """The file's own run; with one-hot labels, where they are invented and classes do not do."""
+        if self.room.rehearsal is None:
+            first = self.room.rehearsal = Rehearsal(self.room, self.places)
+            if first.filled and not self.observes(first):
+                other = Rehearsal(self.room, self.places, hot=True)
+                self.room.rehearsal = other if self.observes(other) else first
         return self.room.rehearsal
+
+    def observes(self, run: Rehearsal) -> bool:
+        """Whether a step shows its output in this run."""
+        steps = (s for site in sites(self.room) for s in self.steps_at(site, run.seen))
+        return any(isinstance(s, ObservedStep) for s in steps)
 
     def driven(self, site: Site, owner: Any, kind: Any) -> Iterator[TrainingStep]:
         """The step as a call of its function with invented arguments comes to it."""
@@ -377,22 +388,22 @@ class Finder:
                         data |= {"X": X.tolist(), "Y": Y.tolist()}
                     given = arguments(owner, [n_x, 5, n_y], data)
                     given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
-                    self.own_run.drive(partial(owner, **given))
+                    seen = self.own_run.drive(partial(owner, **given))
                     for step in steps:
-                        found = list(self.steps_at(step))
+                        found = list(self.steps_at(step, seen))
                         if any(isinstance(s, ObservedStep) for s in found):
                             yield from found
                             break
 
-    def steps_at(self, site: Site) -> Iterator[TrainingStep]:
+    def steps_at(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step with what the names held when a run came to it."""
-        run, here = self.own_run, (site.file, site.body[0].lineno)
-        if here not in run.local:
+        here = (site.file, site.body[0].lineno)
+        if here not in seen:
             return
         kinds = self.classes.values()
         methods = [f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)]
         read = set().union(*(free_names(f) for f in [*self.functions.values(), *methods]))
-        local, shared = run.local[here], run.shared[here]
+        local, shared = seen[here]
         room = {**self.room.names, **shared, **local}
         where: Any = {"shared": read & set(shared) - set(local), "home": self.room.names}
         vary_bits(site, room)

@@ -112,7 +112,7 @@ def size_called(name: str, dims: list[int], hidden: list[int]) -> Any:
         return hidden.pop(0) if len(hidden) > 1 else hidden[0]
     if re.search(r"^out|output|n_?y$|class|labels|fan_out|n_out", low):
         return dims[-1]
-    if re.search(r"^in(?!it|d|t)|input|n_?x$|features|fan_in|n_in|vocab|prev", low):
+    if re.search(r"^in(?!it|d|t)|input|visible|n_?x$|features|fan_in|n_in|vocab|prev", low):
         return dims[0]
     return list(dims) if many and not count else None
 

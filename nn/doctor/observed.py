@@ -58,6 +58,12 @@ def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
     found: dict[tuple[str, int], list[Difference]] = {}
     for tree in room.statements:
         file = room.files[tree]
+        inside = {
+            n: parts
+            for c in ast.walk(tree)
+            if isinstance(c, ast.ListComp | ast.GeneratorExp) and (parts := gone_through(c))
+            for n in ast.walk(c.elt)
+        }
         for n in ast.walk(tree):
             match n:
                 case ast.BinOp(left=left, op=ast.Sub(), right=right):
@@ -78,11 +84,32 @@ def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
                     labels = False
                 case _:
                     continue
-            left, right = (read_only(e) for e in (left, right))
+            left, right = (read_only(whole_of(e, inside.get(n, {}))) for e in (left, right))
             if is_simple(left) and is_simple(right):
                 pair = Difference((file, n.lineno, n.col_offset), left, right, labels)
                 found.setdefault((file, n.lineno), []).append(pair)
     return found
+
+
+def gone_through(c: ast.ListComp | ast.GeneratorExp) -> dict[str, ast.expr | None]:
+    """What the names of a comprehension go through: a for ``x`` in ``for x in a``; None for indices."""
+    target, through = c.generators[0].target, c.generators[0].iter
+    called = getattr(through.func, "id", "") if isinstance(through, ast.Call) else ""
+    if isinstance(target, ast.Name):
+        return {target.id: None if called == "range" else through}
+    if isinstance(target, ast.Tuple) and called == "zip" and isinstance(through, ast.Call):
+        names = [getattr(e, "id", "") for e in target.elts]
+        return dict(zip(names, through.args))
+    return {}
+
+
+def whole_of(e: ast.expr, parts: Mapping[str, ast.expr | None]) -> ast.expr:
+    """All that a comprehension goes through, for one entry of it."""
+    if isinstance(e, ast.Name):
+        return parts.get(e.id) or e
+    if isinstance(e, ast.Subscript) and isinstance(e.slice, ast.Name) and e.slice.id in parts:
+        return e.value
+    return e
 
 
 def read_only(e: ast.expr) -> ast.expr:
@@ -138,7 +165,10 @@ class ObservedStep(TrainingStep):
         changed = [
             k
             for k, v in before.items()
-            if k in now and np.shape(now[k]) == v.shape and differs(v, now[k])
+            if k in now
+            and np.shape(now[k]) == v.shape
+            and differs(v, now[k])
+            and not shuffled(v, now[k])
         ]
         names = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed)
         yield from (n for n in names if n not in self.counters)
@@ -255,6 +285,11 @@ class ObservedStep(TrainingStep):
             raise ValueError("the output was not computed")
         self.last_output = stacked(outputs)
         return None, self.last_output
+
+
+def shuffled(a: Any, b: Any) -> bool:
+    """Whether these are the same numbers in another order, as data are before each round."""
+    return np.size(a) > 1 and np.array_equal(np.sort(a, axis=None), np.sort(b, axis=None))
 
 
 def is_weight(place: str, among: Mapping[str, Any]) -> bool:

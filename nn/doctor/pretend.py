@@ -42,11 +42,22 @@ SETS = {  # (features, classes); 0 classes: numbers
 }
 Sizes = dict[str, int]
 SIZES: Sizes = {"features": 4, "classes": 2, "m": EXAMPLES}  # of tables that are not known
+FORM = {"hot": False}  # whether invented labels are one-hot, in rows
 LABEL = re.compile(
     r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
 )
 TEXT = "the quick brown fox jumps over the lazy dog and the dog sleeps on\n" * 4  # for a file
 SAME = ("head", "tail", "dropna", "drop_duplicates", "reset_index", "fillna", "rename", "to_frame")
+
+
+def known_as(name: str) -> Any:
+    """What a name is usually: iris, X_train, labels; None for others."""
+    for known in SETS:
+        if name.lower() == known.partition("_")[2]:
+            return result_of(known, (), {})
+    if role_of(name) in ("X", "Y"):
+        return data_for(ast.Name(name), "")
+    return None
 
 
 class Pretend:
@@ -206,7 +217,11 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
             return X, y
         names = [f"x{i}" for i in range(X.shape[1])]
         return Bunch(
-            data=X, target=y, images=X, feature_names=names, target_names=list("abcdefghij")
+            data=table(X),
+            target=np.asarray(y).view(Table),
+            images=X,
+            feature_names=names,
+            target_names=list("abcdefghij"),
         )
     if name == "train_test_split":
         cut = [len(a) * 3 // 4 for a in args]
@@ -244,6 +259,8 @@ def data_for(target: ast.expr, text: str) -> Any:
     digits = re.search(r"mnist|784|28 \* 28|28, 28", text)
     X, y = examples(784, 10) if digits else examples(**SIZES)
     labels = role_of(name) == "Y" or re.search(r"label|target|class|(^|_)[yt](_|$)", name)
+    if labels and FORM["hot"]:
+        return np.eye(int(y.max()) + 1)[y]
     return y if labels else table(X)
 
 
@@ -279,7 +296,7 @@ def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
 
 
 @contextmanager
-def pretended(sizes: Sizes) -> Iterator[None]:
+def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
     """Files that are not there are invented, nothing is written, and questions are answered."""
     real_open, answers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
 
@@ -304,6 +321,7 @@ def pretended(sizes: Sizes) -> Iterator[None]:
         for name in ("loadtxt", "genfromtxt", "load"):
             stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
         stack.enter_context(mock.patch.dict(SIZES, sizes))
+        stack.enter_context(mock.patch.dict(FORM, hot=hot))
         stack.enter_context(mock.patch.object(builtins, "open", opened))
         stack.enter_context(mock.patch.object(builtins, "input", lambda *a: str(next(answers))))
         yield

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from nn.doctor.pretend import (
     Sizes,
     Thousandth,
     data_for,
+    known_as,
     other_sizes,
     pretended,
     says_what,
@@ -40,6 +41,7 @@ READS = re.compile(
 )
 SECONDS = 5.0  # for the whole run
 Place = tuple[str, int]  # a file, or a cell, and a line of it
+Seen = dict[Place, tuple[dict[str, Any], dict[str, Any]]]
 
 
 class Enough(TooLong):
@@ -49,12 +51,14 @@ class Enough(TooLong):
 class Rehearsal:
     """What the names held when a training step began; ``places`` are the first lines of the steps."""
 
-    def __init__(self, room: Room, places: Iterable[Place]):
-        self.room = room
+    def __init__(self, room: Room, places: Iterable[Place], hot: bool = False):
+        self.room, self.hot = room, hot
+        self.filled = False  # whether data were invented
         self.counts = dict.fromkeys(places, 0)
-        self.local: dict[Place, dict[str, Any]] = {}
-        self.shared: dict[Place, dict[str, Any]] = {}  # the file's own names, as they were then
+        # at each step, its own names and those of the file, as they were when it began
+        self.seen: Seen = {}
         self.numbers: dict[Place, dict[str, Any]] = {}  # all arrays that it could change
+        self.absent: set[str] = set()  # names that nothing defines
         self.read: set[str] = set()  # functions that read what is not at hand
         self.text = "\n".join(ast.unparse(s) for s in room.statements)
         sizes: Sizes | None = SIZES
@@ -75,23 +79,27 @@ class Rehearsal:
             names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
             names["__name__"] = "__main__"
             names |= {name: self.reader(name) for name in self.read}
-            with pretended(sizes):
+            with pretended(sizes, self.hot):
                 yield
         finally:
             names.clear()
             names |= kept
             names |= before
 
-    def drive(self, action: Callable[[], Any]) -> None:
-        """Keep what the names hold when this call comes to the steps."""
-        self.local.clear()
+    def drive(self, action: Callable[[], Any]) -> Seen:
+        """What the names hold when this call comes to the steps."""
+        own, self.seen = self.seen, {}
 
         def traced() -> None:
             sys.settrace(self.trace)
             action()
 
-        with self.stage(SIZES):
-            attempt(traced, seconds=1, seed=3)
+        try:
+            with self.stage(SIZES):
+                attempt(traced, seconds=1, seed=3)
+            return self.seen
+        finally:
+            self.seen = own
 
     def executed(self, sizes: Sizes) -> Sizes | None:
         end = time.monotonic() + SECONDS
@@ -117,7 +125,15 @@ class Rehearsal:
             name = failure.function
             if name in self.room.names and READS.match(name) and name not in self.read:
                 self.read.add(name)
+                self.filled = True
                 return sizes  # once more, with invented data in its place
+            error = failure.error
+            if isinstance(error, NameError) and error.name and error.name not in self.absent:
+                self.absent.add(error.name)
+                if (value := known_as(error.name)) is not None:
+                    self.room.names[error.name] = value
+                    attempt(execute, seconds=SECONDS / 2, seed=3)
+                    continue
             for target in statement.targets if isinstance(statement, ast.Assign) else ():
                 self.fill(target, self.text)
         return None
@@ -129,6 +145,7 @@ class Rehearsal:
                 self.fill(part, text)
             elif isinstance(part, ast.Name) and role_of(part.id) in ("X", "Y"):
                 self.room.names.setdefault(part.id, data_for(part, text))
+                self.filled = True
 
     def reader(self, name: str) -> Any:
         """What stands for a function that reads data: it gives what its result is assigned to."""
@@ -162,7 +179,7 @@ class Rehearsal:
     def keep(self, here: Place, frame: FrameType) -> None:
         own = frame.f_locals is not frame.f_globals
         both = {
-            "local": data_of(dict(frame.f_locals)) if own else {},
+            "local": data_of(dict(frame.f_locals), functions=True) if own else {},
             "shared": data_of(frame.f_globals),
         }
         sys.settrace(None)
@@ -170,7 +187,7 @@ class Rehearsal:
             found = copied(both)
         finally:
             sys.settrace(self.trace)
-        self.local[here], self.shared[here] = found["local"], found["shared"]
+        self.seen[here] = found["local"], found["shared"]
         self.numbers[here] = {k: np.array(v) for k, v in numbers_in(frame).items()}
 
 
@@ -180,11 +197,13 @@ def numbers_in(frame: FrameType) -> dict[str, Any]:
     return arrays_of(SimpleNamespace(**{k: v for k, v in names.items() if is_data(v)}), lists=True)
 
 
-def data_of(names: dict[str, Any]) -> dict[str, Any]:
+def data_of(names: dict[str, Any], functions: bool = False) -> dict[str, Any]:
     return {
         k: plain(v)
         for k, v in names.items()
-        if is_data(v) and not isinstance(v, Pretend) and not k.startswith("__")
+        if (is_data(v) or (functions and isinstance(v, FunctionType)))
+        and not isinstance(v, Pretend)
+        and not k.startswith("__")
     }
 
 

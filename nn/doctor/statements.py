@@ -58,7 +58,11 @@ class Statements(Subject):
         self.shared = sorted(k for k in shared if k in room and is_data(room[k]))
         names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
         names |= set(self.shared)
-        self.room = {k: room[k] for k in sorted(names) if k in room and is_data(room[k])}
+        self.room = {
+            k: room[k]
+            for k in sorted(names)
+            if k in room and (is_data(room[k]) or k not in self.outer)
+        }
         self.step = self.function(body)
         self.data = dict(data)
         if (place := self.data["X"]) is not None and place.endswith(
@@ -125,7 +129,7 @@ class Statements(Subject):
         own = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
         given = [ast.arg(n) for n in self.room if n not in self.shared]
         arguments = ast.arguments([], given, None, [], [], None, [])
-        body = [copy.deepcopy(s) for s in body]
+        body = [n for s in body for n in as_list(Returned().visit(copy.deepcopy(s)))]
         if any(
             isinstance(n, ast.Continue | ast.Break) for s in body for n in walk_outside_loops(s)
         ):
@@ -224,6 +228,26 @@ class Statements(Subject):
         run.updates = True
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
+
+
+class Returned(ast.NodeTransformer):
+    """The names of a step where it would return something, which is one of them."""
+
+    def visit_Return(self, node: ast.Return) -> list[ast.stmt]:
+        value = node.value or ast.Constant(None)
+        kept = ast.Assign([ast.Name("_returned", ast.Store())], value)
+        names = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
+        return [ast.copy_location(kept, node), ast.copy_location(names, node)]
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+
+def as_list(x: Any) -> list[Any]:
+    return x if isinstance(x, list) else [x]
 
 
 def walk_outside_loops(node: ast.AST) -> Iterator[ast.AST]:
