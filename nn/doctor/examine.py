@@ -114,7 +114,7 @@ class Examination:
                 return trial
             stopped = stopped or (trial and all_used(trial) and (layout, trial))
         size = sum(np.size(v) for v in s.params.values())
-        if size > ex.LARGEST * (500 if s.own_data else 20):
+        if size > ex.LARGEST * 100:
             self.stop = (
                 f"the code runs only with its own sizes, and {size} parameters are too many for an "
                 "experiment: pass smaller ones."

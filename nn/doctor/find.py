@@ -89,7 +89,7 @@ from nn.doctor.reading import (
 )
 from nn.doctor.rehearsal import Rehearsal, Seen
 from nn.doctor.report import GOOD, MISSING, SHAPE, Report
-from nn.doctor.sandbox import attempt, place
+from nn.doctor.sandbox import LIMIT, Failure, attempt, limited, place
 from nn.doctor.statements import copied, put_at, value_at
 from nn.doctor.subject import (
     RATE,
@@ -107,6 +107,7 @@ from nn.doctor.usual import ACTIVATIONS
 
 Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
+SHORT = 4.0  # seconds for one run of a training step
 MORE = 1.0  # seconds of processor time for finding data that it is right on
 STEPS = ("train_step", "step", "train_on_batch", "partial_fit", "train", "fit", "learn")
 EXTRA: dict[str, Any] = {
@@ -274,7 +275,8 @@ class Finder:
                 continue
             if site.title in titles:
                 continue
-            report = self.best(site.title, self.step_subjects(site))
+            with limited(min(SHORT, LIMIT.get())):
+                report = self.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 titles.add(site.title)
                 self.wholes.add(owner)
@@ -411,6 +413,8 @@ class Finder:
         found = observed.find(self.pairs_compared)
         # of the places that the step itself updates, and those that what it calls updates
         places = list(observed.keys) if found else None
+        if not (found or site.updates or site.shows_loss):
+            return
         subject = TrainingStep(site, room, places=places, **where)
         subject.own_cost = self.cost_called(site, local.get("self"))
         if subject.params and (subject.loss or (subject.Y is not None and not found)):
@@ -422,13 +426,17 @@ class Finder:
         """The reports, with what the file's own run says in place of what was found with invented data
         and is not proved: shapes that do not fit, a stop on the way, what has no explanation."""
         doubtful = [p for p in found if p.doubtful and not p.title.startswith("the training step")]
+        end = time.process_time() + PATIENCE
         for site in sites(self.room) if doubtful else ():
+            if time.process_time() > end:
+                break
             subjects = list(self.rehearsed(site))
             used = set().union(*(self.used_in(site, s) for s in subjects))
             mine = [p for p in doubtful if not used.isdisjoint(ends_of_title(p.title))]
             if not mine:
                 continue
-            report = self.best(site.title, subjects)
+            with limited(min(SHORT, LIMIT.get())):
+                report = self.best(site.title, subjects)
             if report.ok or (report.status == 1 and not report.doubtful):
                 mine = [p for p in mine if p.forms_only or report.ok]
                 given = {r.name.split(".")[-1].removeprefix("d") for r in report.rows}
@@ -493,7 +501,8 @@ class Finder:
     def kinds_of_data(self, params: Mapping[str, Any]) -> list[tuple[int, bool, bool, int, int]]:
         """(examples, whether X is a vector, whether examples are columns, inputs, outputs)."""
         n_xs, n_ys = ends_of(params)
-        sizes = product(self.batches, (False, True), [*n_xs, 2, 3], n_ys)
+        without = [n - 1 for n in n_xs if n > 4]  # where the code adds a column of ones
+        sizes = product(self.batches, (False, True), [*n_xs, 2, 3, *without], n_ys)
         return [(m, flat, columns, n_x, n_y) for (m, flat), columns, n_x, n_y in sizes]
 
     def take(self, *names: str | None) -> None:
@@ -616,7 +625,8 @@ class Finder:
         self, functions: list[Function], vector: str, extra: dict[str, Any], roles: dict[str, Any]
     ) -> Iterator[Subject]:
         """All parameters in one vector, which the functions cut into matrices by sizes."""
-        dims, known = [4, 5, 3], {}
+        takes = {role_of(p) for f in functions for p in required(f)}
+        dims, known = [4, 5, 3 if "Y" in takes else 4], {}  # without targets: an autoencoder
         for n in dict.fromkeys(p for f in functions for p in required(f)):
             hidden = dims[1:-1]
             size = None if n == vector else invent.size_called(n, dims, hidden)
@@ -719,6 +729,9 @@ class Finder:
             if not trials or not (fixed or all_used(trials[0])):
                 continue
             if trials[0].failure is not None:
+                if size := self.own_size(trials[0].failure, trials[0]):
+                    reason = f"the code runs only with its own sizes, such as {size}."
+                    continue
                 meant = np.ndim(subject.X) != 1 or self.one_by_one  # else not for a vector
                 if meant and (stopped is None or progress(trials) > progress(stopped[1])):
                     stopped = examination, trials
@@ -751,6 +764,19 @@ class Finder:
         if reason and alone(subject) and not self.one_by_one:
             report.notes.append(f"examined with one example; with 6 it cannot be: {reason}")
         return report
+
+    def own_size(self, failure: Failure, trial: Trial) -> int | None:
+        """A size that stands in the code as a number, and that is not one of the experiment's."""
+        if not isinstance(failure.error, ValueError | IndexError):
+            return None
+        named = [int(n) for n in re.findall(r"\d+", str(failure.error))]
+        probe = trial.experiment.probes[0]
+        shapes_used = [*map(np.shape, probe.params.values()), np.shape(probe.X), np.shape(probe.Y)]
+        used = {n for shape in shapes_used for n in shape}
+        constants = {v for v in self.room.names.values() if type(v) is int}
+        constants |= {int(n) for n in re.findall(r"\b\d{2,6}\b", self.text)}
+        own = [n for n in named if n > 9 and n in constants and n not in used]
+        return own[0] if own else None
 
     def data(self, functions: list[Function]) -> Iterator[tuple[Any, Any, Any]]:
         """Parameters, inputs and labels of the usual kinds, invented."""

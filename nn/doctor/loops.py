@@ -45,6 +45,14 @@ class Site:
         return any(u is s for u in self.updates.values() for s in inner)
 
     @property
+    def shows_loss(self) -> bool:
+        """Whether a loss is assigned in the step."""
+        inner = [n for s in self.body for n in [s, *inner_statements(s)]]
+        return any(
+            is_loss(p, s) for s in inner for t in stored(s) if (p := place_of(t)) is not None
+        )
+
+    @property
     def line(self) -> int:
         return self.loops[-1].lineno if self.loops else self.body[0].lineno
 

@@ -308,6 +308,7 @@ GRADIENT = re.compile(
 )
 
 
+@lru_cache(10_000)
 def plain(name: str) -> str:
     """A name without what people decorate names with.
 
@@ -331,6 +332,11 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
     >>> [parameter_meant(k, ["W1", "b1"]) for k in ("dW1", "db_1", "grad_W1", "W1", "dL_dW1", "dA1")]
     ['W1', 'b1', 'W1', 'W1', 'W1', None]
     """
+    return among(key, tuple(params))
+
+
+@lru_cache(10_000)
+def among(key: str, params: tuple[str, ...]) -> str | None:
     quoted = re.search(r"\['([^']+)'\]$", key)
     low = (quoted[1] if quoted else last_part(key)).lower().strip("_")
     forms = {initials(plain(p)): p for p in params} | {plain(p): p for p in params}

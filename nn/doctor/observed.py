@@ -158,7 +158,7 @@ class ObservedStep(TrainingStep):
         """All that a step changes; `find` keeps that on which the output depends."""
         room = copied(self.room)
         before = {k: np.array(v) for k, v in numbers_held(room).items()}
-        after, failure = attempt(lambda: self.after(self.step, room))
+        after, failure = attempt(lambda: self.after(self.step, room), seconds=2)
         if failure is not None:
             return
         now = numbers_held(after)
@@ -245,7 +245,7 @@ class ObservedStep(TrainingStep):
             sys.settrace(self.watcher(found))
             self.after(self.step, room)
 
-        attempt(run)
+        attempt(run, seconds=2)
         return found
 
     def watcher(self, found: dict[Place, list[Any]]) -> Any:

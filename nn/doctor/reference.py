@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from nn.doctor.experiment import Probe
 from nn.doctor.naming import fresh
-from nn.doctor.sandbox import Failure, attempt
+from nn.doctor.sandbox import LIMIT, Failure, TooLong, attempt
 from nn.doctor.subject import Subject, batch_of
 from nn.doctor.twin import COSTS, Factor
 from tinygrad_edu import Tensor, gradients
@@ -18,7 +19,7 @@ from tinygrad_edu.formulas import history
 
 STEP = 1e-6
 CONFIRMED = 2e-5  # relative difference that a directional difference may have
-MANY = 80_000  # parameters, then there are no differences
+PATIENCE = 5.0  # seconds that central differences of all parameters may take
 NUMERICAL = 2e-6  # relative error of central differences
 
 
@@ -49,8 +50,9 @@ def find_truth(subject: Subject | WithCost, probe: Probe) -> tuple[Truth | None,
         return Truth(loss, {}, "none", 0, output=output), None
     truth, why = by_autodiff(subject, probe, loss)
     if truth is None:
-        few = sum(map(np.size, probe.params.values())) <= MANY
-        truth = by_differences(subject, probe, loss) if few else Truth(loss, {}, "none", 0)
+        truth, failure = by_differences(subject, probe, loss)
+        if failure is not None:
+            return None, failure
         truth.why = why
     truth.output = output
     return truth, None
@@ -150,23 +152,28 @@ def cost_slope(subject: Subject, probe: Probe, output: Tensor) -> Any:
     return None if failure or not np.all(np.isfinite(result)) else result
 
 
-def by_differences(subject: Any, probe: Probe, loss: float) -> Truth:
+def by_differences(subject: Any, probe: Probe, loss: float) -> tuple[Truth, Failure | None]:
     found: dict[str, Any] = {}
+    start, end = time.monotonic(), time.monotonic() + min(PATIENCE, LIMIT.get())
+    costs = 2 * sum(map(np.size, probe.params.values()))
 
     def run() -> None:
         for name, value in probe.params.items():
             slope = np.zeros(np.shape(value))
-            for i in np.ndindex(slope.shape):
+            for count, i in enumerate(np.ndindex(slope.shape)):
                 ends = []
                 for sign in (1, -1):
                     moved = copies(probe.params)
                     moved[name][i] += sign * STEP * 10
                     ends.append(cost_at(subject, probe, moved))
                 slope[i] = (ends[0] - ends[1]) / (20 * STEP)
+                now = time.monotonic()
+                if now > end or (count == 2 and not found and (now - start) * costs / 6 > PATIENCE):
+                    raise TooLong  # it is known after the first ones
             found[f"d{name}"] = slope
 
     _, failure = attempt(run)
-    return Truth(loss, {} if failure else found, "differences", NUMERICAL)
+    return Truth(loss, found, "differences", NUMERICAL), failure
 
 
 def cost_at(subject: Any, probe: Probe, params: dict[str, Any]) -> float:

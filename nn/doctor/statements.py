@@ -101,7 +101,7 @@ class Statements(Subject):
         """
         holder = SimpleNamespace(**copied(self.room))
         before = {k: np.array(v) for k, v in arrays_of(holder, numbers=True, lists=True).items()}
-        after, failure = attempt(lambda: self.after(self.step, vars(holder)))
+        after, failure = attempt(lambda: self.after(self.step, vars(holder)), seconds=2)
         changed = [k for k in before if re.split(r"[.\[]", k)[0] not in self.counters]
         changed = [k for k in changed if k not in self.data.values()]
         if failure is None:
@@ -118,7 +118,7 @@ class Statements(Subject):
 
     def result(self, room: dict[str, Any]) -> dict[str, Any]:
         """The loss or the output, as arrays by path; nothing where it cannot be had."""
-        after, failure = attempt(lambda: self.after(self.ahead, room))
+        after, failure = attempt(lambda: self.after(self.ahead, room), seconds=1)
         place = self.loss or self.shown
         return {} if failure or place is None else flatten({"result": value_at(after, place)})
 
