@@ -279,6 +279,7 @@ class Examination:
 
     def describe_truth(self, trial: Trial) -> None:
         truth = trial.truths[0]
+        self.report.notes += [self.subject.origin] * bool(self.subject.origin)
         if trial.inferred:
             twin = trial.twin
             usual = trial.usual or (f"{twin.cost}, times {twin.scale}" if twin is not None else "")

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nn.doctor.find import Finder, ends_of_title, label_of
+from nn.doctor.find import Finder, label_of
 from nn.doctor.load import Room, load
 from nn.doctor.report import CONVENTION, GOOD, MISSING, WRONG, Cause, Report
 from nn.doctor.sandbox import limited, quiet
+from nn.doctor.steps import ends_of_title
 from nn.doctor.usual import BY_VALUE, slope_of
 
 Function = Callable[..., Any]
@@ -28,8 +29,10 @@ def check_file(
 ) -> Report:
     """Examine the functions and classes that a ``.py`` or ``.ipynb`` file defines.
 
-    Only imports, definitions and constants are executed. The names say which functions to take where
-    the file leaves it open. Each run of one of them ends after ``time_limit`` seconds.
+    Imports, definitions and constants are executed, and of the rest what leads to one step of a training
+    loop, where that is examined; nothing is written, and what is not at hand is invented. The names say
+    which functions to take where the file leaves it open. Each run of one of them ends after
+    ``time_limit`` seconds.
 
     Nothing is raised for a file that will not do: ``report.problem`` says in a sentence why.
     """
@@ -57,7 +60,7 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
             )
             return
     finder, found = with_right_slopes(room, chosen) or best_choice(room, chosen)
-    found = finder.arbitrated(found)
+    found = finder.steps_taken.arbitrated(found)
     report.parts = [p for p in found if p.status != 2]
     join_halves(report.parts)
     judge_signs(report.parts)

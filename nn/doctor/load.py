@@ -1,4 +1,4 @@
-"""A learner's file: only imports, definitions and constants run, nothing that trains or reads."""
+"""A learner's file as names: its imports, definitions and constants, nothing that trains or reads."""
 
 from __future__ import annotations
 import __future__

@@ -363,6 +363,7 @@ class TrainingStep(Statements):
         found = set()
         for s in self.site.updates.values():
             numbers = [self.value(p) for p in sorted(reads(s)) if p not in self.keys]
+            numbers += [n.value for n in ast.walk(s) if isinstance(n, ast.Constant)]
             found |= {float(v) for v in numbers if isinstance(v, float) and 0 < abs(v) < 1}
         if not self.site.updates:
             named = [v for k, v in self.room.items() if role_of(k) == "lr"]

@@ -9,6 +9,7 @@ import ast
 import builtins
 import io
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -90,8 +91,8 @@ class Pretend:
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, *args: Any) -> bool:
-        return False
+    def __exit__(self, *args: Any) -> None:
+        pass
 
 
 class Table(np.ndarray):
@@ -240,7 +241,7 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
     if name in ("tqdm", "fit_transform", "transform", "shuffle", "normalize", "trange"):
         if name == "shuffle" and len(args) > 1:
             return args
-        return range(first) if name == "trange" else first
+        return range(int(first or 0)) if name == "trange" else first
     if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt", name):
         return table_from(first)
     if name == "accuracy_score":
@@ -297,12 +298,10 @@ def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
 
 @contextmanager
 def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
-    """Files that are not there are invented, nothing is written, and questions are answered."""
+    """Files that are not there are invented, and questions are answered."""
     real_open, answers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
 
     def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
-        if re.search("[wax+]", mode):
-            return io.BytesIO() if "b" in mode else io.StringIO()
         try:
             return real_open(file, mode, *args, **kwargs)
         except (OSError, TypeError):
@@ -322,6 +321,8 @@ def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
             stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
         stack.enter_context(mock.patch.dict(SIZES, sizes))
         stack.enter_context(mock.patch.dict(FORM, hot=hot))
-        stack.enter_context(mock.patch.object(builtins, "open", opened))
+        for module in (builtins, io):
+            stack.enter_context(mock.patch.object(module, "open", opened))
+        stack.enter_context(mock.patch.object(time, "sleep", lambda seconds: None))
         stack.enter_context(mock.patch.object(builtins, "input", lambda *a: str(next(answers))))
         yield

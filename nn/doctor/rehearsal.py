@@ -67,6 +67,11 @@ class Rehearsal:
                 with self.stage(dict(sizes)):
                     sizes = self.executed(dict(sizes))
 
+    @property
+    def invents(self) -> bool:
+        """Whether something that the file reads or imports is not at hand."""
+        return self.filled or any(isinstance(v, Missing) for v in self.room.names.values())
+
     @contextmanager
     def stage(self, sizes: Sizes) -> Iterator[None]:
         """The names of the file as its own run has them, with what is not at hand invented."""

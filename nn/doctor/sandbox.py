@@ -204,16 +204,29 @@ class NoInput(io.StringIO):
         return self.readline()
 
 
+def without_writing(real: Callable[..., Any]) -> Callable[..., Any]:
+    """open(), but what is opened for writing is no file."""
+
+    def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if re.search("[wax+]", mode):
+            return io.BytesIO() if "b" in mode else io.StringIO()
+        return real(file, mode, *args, **kwargs)
+
+    return opened
+
+
 def nothing(*args: Any, **kwargs: Any) -> None:
     """What print does while the learner's code runs."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No output, no input, no warnings; random numbers go on afterwards as if nothing had been."""
+    """No output, no files written, no input, no warnings; random numbers go on afterwards as if nothing
+    had been."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    stdin, printed = sys.stdin, builtins.print
+    stdin, printed, opened = sys.stdin, builtins.print, io.open
     sys.stdin, builtins.print = NoInput(), nothing  # arrays are not even made texts
+    builtins.open = io.open = without_writing(opened)
     try:
         with (
             redirect_stdout(io.StringIO()),
@@ -225,6 +238,7 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         sys.stdin, builtins.print = stdin, printed
+        builtins.open = io.open = opened
         np.random.set_state(numpy_state)
         random.setstate(python_state)
 
