@@ -80,7 +80,8 @@ def cost_of_output(trial: Trial, known: int) -> None:
         right, by = agreement(trial)
         if right > known or not (before or trial.another):
             factor = str(twins.SCALES[scale] * by)
-            if by != Factor() and factor in twins.SCALES:
+            some = 1 < right < len(trial.subject.params)  # the others are judged by these
+            if by != Factor() and (factor in twins.SCALES or some):
                 good, scale = [scaled(t, by, trial, i) for i, t in enumerate(good)], factor
             known, before = right, good
             trial.usual, trial.twin = f"{cost}, times {scale}", None

@@ -97,7 +97,7 @@ def sites(room: Room) -> Iterator[Site]:
                 yield site
         if not found and (loops or owner is not None):
             updates = updates_in(body, inside)
-            if updates or (loops and calls_with_targets(body, loops[-1])):
+            if updates or (loops and calls_any(body, inside)):
                 yield Site(body, before, loops, owner, kind, updates)
 
     steps = False
@@ -110,15 +110,18 @@ def sites(room: Room) -> Iterator[Site]:
         yield from straight(trees, inside, room)
 
 
-def whole(site: Site) -> Site | None:
-    """The step that a function is as a whole, where what it updates stands in no loop over data."""
-    if site.owner is None or (site.loops and site.updates):
-        return None
-    body = site.owner.body
-    texts = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
-    return (
-        replace(site, body=body[texts:], before=[], loops=[], updates={}) if body[texts:] else None
-    )
+def around(site: Site) -> Iterator[Site]:
+    """The step, and what it may be a part of: the loops around it, inside out, and its function."""
+    yield site
+    for i in range(len(site.loops) - 1, -1, -1):
+        if (body := site.loops[i].body) is not site.body:
+            yield replace(site, body=body, loops=site.loops[: i + 1], updates={})
+    if site.owner is not None and not (site.loops and site.updates):
+        body = site.owner.body
+        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body = body[1:]
+        if body:
+            yield replace(site, body=body, before=[], loops=[], updates={})
 
 
 def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) -> Iterator[Site]:
@@ -145,14 +148,10 @@ def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool
     return bool((derived - known) & reads(loop))
 
 
-def calls_with_targets(body: list[ast.stmt], loop: ast.For | ast.While) -> bool:
-    """Whether something is called, and the targets are used, or are what a loop goes through."""
-    nodes = [n for s in body for n in ast.walk(s)]
-    if not any(isinstance(n, ast.Call) for n in nodes):
-        return False
-    nodes += ast.walk(loop.iter) if isinstance(loop, ast.For) else []
-    names = {str(getattr(n, "attr", getattr(n, "id", ""))) for n in nodes}
-    return "Y" in map(role_of, names)
+def calls_any(body: list[ast.stmt], names: Iterable[str]) -> bool:
+    """Whether a function or a method of the file is called."""
+    calls = (n.func for s in body for n in ast.walk(s) if isinstance(n, ast.Call))
+    return any(getattr(f, "attr", getattr(f, "id", "")) in names for f in calls)
 
 
 def reads(tree: ast.AST) -> set[str]:

@@ -15,6 +15,7 @@ from nn.doctor import invent
 from nn.doctor.loops import (
     Site,
     TrainingStep,
+    around,
     columns_for,
     data_name,
     has_targets,
@@ -25,7 +26,6 @@ from nn.doctor.loops import (
     rows_with_labels,
     sites,
     surroundings,
-    whole,
 )
 from nn.doctor.naming import free_names, label, required, role_of
 from nn.doctor.observed import Difference, ObservedStep, differences
@@ -50,6 +50,9 @@ class Steps:
     def __init__(self, finder: Finder):
         self.finder = finder
         self.origin = ""  # of the data of a step
+        self.inside: dict[
+            str, set[str]
+        ] = {}  # by title: the functions and classes that a step uses
 
     def reports(self) -> Iterator[Report]:
         """Loops that compute the gradients and update the parameters in their own lines; or in what
@@ -72,6 +75,7 @@ class Steps:
                 titles.add(site.title)
                 self.finder.wholes.add(owner)
                 self.finder.take(owner if site.kind is None else site.kind, *names_in(site.body))
+                self.finder.used |= self.inside.get(site.title, set())
             if report.status != 2 or site.updates:
                 yield report
 
@@ -147,9 +151,11 @@ class Steps:
         self.origin = "the step was examined as the file's own run comes to it"
         if self.own_run.invents:
             self.origin += "; what it reads from elsewhere was invented"
-        for step in (site, whole(site)):
-            if step is not None:
-                yield from self.steps_at(step, self.own_run.seen)
+        for step in around(site):
+            found = list(self.steps_at(step, self.own_run.seen))
+            yield from found
+            if any(isinstance(s, ObservedStep) for s in found):
+                break
 
     @cached_property
     def of_lists(self) -> bool:
@@ -176,7 +182,6 @@ class Steps:
         self.origin = (
             "the step was examined with invented arguments of the function that it stands in"
         )
-        steps = [s for s in (site, whole(site)) if s is not None]
         end = time.process_time() + PATIENCE / 2
         made = list(self.finder.made(kind)) if isinstance(kind, type) else [None]
         for holder in made[:4] if owner is not None else ():
@@ -192,7 +197,7 @@ class Steps:
                     given = arguments(owner, [n_x, 5, n_y], data)
                     given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
                     seen = self.own_run.drive(partial(owner, **given))
-                    for step in steps:
+                    for step in around(site):
                         found = list(self.steps_at(step, seen))
                         if any(isinstance(s, ObservedStep) for s in found):
                             yield from found
@@ -221,6 +226,7 @@ class Steps:
             return
         subject = TrainingStep(site, room, places=places, **where)
         subject.own_cost = self.cost_called(site, local.get("self"))
+        self.inside.setdefault(site.title, set()).update(self.used_in(site, observed))
         for step in (subject, observed):
             step.origin = self.origin
         if subject.params and (subject.loss or (subject.Y is not None and not found)):
@@ -268,9 +274,9 @@ class Steps:
     @cached_property
     def places(self) -> list[tuple[str, int]]:
         """The first lines of all training steps."""
-        steps = list(sites(self.finder.room))
-        steps += [w for s in steps if (w := whole(s)) is not None]
-        return [(s.file, s.body[0].lineno) for s in steps]
+        return [
+            (s.file, s.body[0].lineno) for site in sites(self.finder.room) for s in around(site)
+        ]
 
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""

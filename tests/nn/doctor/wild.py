@@ -1456,3 +1456,240 @@ def cost_function(Theta1, Theta2, X, y, lamb):
     ("branch", "decay1, decay2 = Theta1.copy(), Theta2.copy()", "decay1, decay2 = Theta1, Theta2"),
     ("slope", "* a2[:, 1:] * (1 - a2[:, 1:])", "* (1 - a2[:, 1:])"),
 )
+
+program(
+    "layers that keep their inputs and errors, put together by the loop of a script",
+    """
+import numpy as np
+from sklearn.datasets import load_digits
+
+digits = load_digits()
+images, labels = digits.data / 16, digits.target
+codes = np.zeros((10, len(labels)))
+codes[labels, np.arange(len(labels))] = 1
+images = images.T
+
+class Stage:
+    def __init__(self, n_out, n_in):
+        self.kernel = np.random.randn(n_out, n_in) / np.sqrt(n_in)
+        self.offset = np.zeros((n_out, 1))
+        self.arriving = None
+        self.error = None
+
+    def run(self):
+        self.value = self.kernel @ self.arriving + self.offset
+
+    def learn(self, rate):
+        m = self.arriving.shape[1]
+        self.kernel -= rate * self.error @ self.arriving.T / m
+        self.offset -= rate * np.sum(self.error, axis=1, keepdims=True) / m
+
+first, last = Stage(12, 64), Stage(10, 12)
+for sweep in range(500):
+    first.arriving = images
+    first.run()
+    hidden = np.tanh(first.value)
+    last.arriving = hidden
+    last.run()
+    e = np.exp(last.value - last.value.max(axis=0))
+    guess = e / e.sum(axis=0)
+    last.error = guess - codes
+    first.error = (last.kernel.T @ last.error) * (1 - hidden ** 2)
+    last.learn(0.2)
+    first.learn(0.2)
+    if sweep % 50 == 0:
+        print(sweep, -np.mean(np.sum(codes * np.log(guess), axis=0)))
+""",
+    ("slope", "* (1 - hidden ** 2)", "* (1 - hidden)"),
+    ("value", "first.error = (last.kernel.T", "last.learn(0.2)\n    first.error = (last.kernel.T"),
+    ("axis", "np.sum(self.error, axis=1, keepdims=True)", "np.sum(self.error)"),
+)
+
+program(
+    "neurons with a list of weights and a bias, in layers, without NumPy",
+    """
+import math
+import random
+
+class Cell:
+    def __init__(self, n):
+        self.w = [random.uniform(-1, 1) for _ in range(n)]
+        self.b = random.uniform(-1, 1)
+
+    def fire(self, inputs):
+        self.inputs = inputs
+        z = sum(w * x for w, x in zip(self.w, inputs)) + self.b
+        self.out = 1 / (1 + math.exp(-z))
+        return self.out
+
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.hidden = [Cell(n_in) for _ in range(n_hidden)]
+        self.last = [Cell(n_hidden) for _ in range(n_out)]
+
+    def ask(self, inputs):
+        middle = [c.fire(inputs) for c in self.hidden]
+        return [c.fire(middle) for c in self.last]
+
+    def train(self, samples, answers, rounds, rate):
+        for _ in range(rounds):
+            for inputs, answer in zip(samples, answers):
+                self.ask(inputs)
+                for k, c in enumerate(self.last):
+                    c.delta = (c.out - answer[k]) * c.out * (1 - c.out)
+                for j, c in enumerate(self.hidden):
+                    back = sum(d.w[j] * d.delta for d in self.last)
+                    c.delta = back * c.out * (1 - c.out)
+                for c in self.hidden + self.last:
+                    for i in range(len(c.w)):
+                        c.w[i] -= rate * c.delta * c.inputs[i]
+                    c.b -= rate * c.delta
+
+if __name__ == "__main__":
+    net = Net(2, 3, 1)
+    net.train([[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]], 5000, 0.5)
+    print([net.ask(s) for s in [[0, 0], [0, 1], [1, 0], [1, 1]]])
+""",
+    ("slope", "c.delta = back * c.out * (1 - c.out)", "c.delta = back * c.out"),
+    ("value", "back = sum(d.w[j] * d.delta", "back = sum(d.w[0] * d.delta"),
+)
+
+program(
+    "classes of a table, read with pandas, one-hot, in rows",
+    """
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+frame = pd.read_csv("flowers.csv")
+inputs = frame.drop("species", axis=1).values
+kinds = frame["species"].values.astype(int)
+inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
+inputs = np.c_[np.ones(len(inputs)), inputs]
+one_hot = np.eye(kinds.max() + 1)[kinds]
+a, b, u, v = train_test_split(inputs, one_hot, test_size=0.2)
+
+def probabilities(scores):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def descend(rows, wanted, rate, rounds):
+    theta = np.zeros((rows.shape[1], wanted.shape[1]))
+    for _ in range(rounds):
+        p = probabilities(rows @ theta)
+        difference = p - wanted
+        theta = theta - rate * rows.T @ difference / len(rows)
+    return theta
+
+theta = descend(a, u, 0.3, 400)
+print(np.mean(probabilities(b @ theta).argmax(axis=1) == v.argmax(axis=1)))
+""",
+    ("value", "difference = p - wanted", "difference = p * (1 - p) - wanted"),
+    ("sign", "theta - rate * rows.T", "theta + rate * rows.T"),
+)
+
+program(
+    "a main() that loads pictures, weights made in it, sizes as numbers",
+    """
+import gzip
+import numpy as np
+
+def read_pictures(name):
+    with gzip.open(name, "rb") as f:
+        return np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 28 * 28)
+
+def read_answers(name):
+    with gzip.open(name, "rb") as f:
+        return np.frombuffer(f.read(), np.uint8, offset=8)
+
+def main():
+    train_images = read_pictures("train-images-idx3-ubyte.gz") / 255.0
+    train_labels = read_answers("train-labels-idx1-ubyte.gz")
+    wanted = np.zeros((len(train_labels), 10))
+    wanted[np.arange(len(train_labels)), train_labels] = 1
+    w1 = 0.1 * np.random.randn(784, 30)
+    w2 = 0.1 * np.random.randn(30, 10)
+    for start in range(0, len(train_images), 20):
+        batch, goal = train_images[start:start + 20], wanted[start:start + 20]
+        h = np.maximum(batch @ w1, 0)
+        s = 1 / (1 + np.exp(-h @ w2))
+        d2 = (s - goal) * s * (1 - s)
+        d1 = (d2 @ w2.T) * (h > 0)
+        w2 -= 0.05 * h.T @ d2
+        w1 -= 0.05 * batch.T @ d1
+
+if __name__ == "__main__":
+    main()
+""",
+    ("slope", "* (h > 0)", "* h"),
+    ("branch", "(s - goal) * s * (1 - s)", "(s - goal) * (1 - s)"),
+)
+
+program(
+    "neurons as global vectors, examples by their number, one function forward and one back",
+    """
+import math
+import numpy as np
+
+patterns = np.array([[1, 0, 0], [1, 0, 1], [1, 1, 0], [1, 1, 1]])
+wishes = np.array([0, 1, 1, 0])
+left, right, top = (np.random.uniform(-1, 1, 3) for _ in range(3))
+fired = np.zeros(3)
+
+def squash(z):
+    return 1 / (1 + math.exp(-z))
+
+def go(n):
+    fired[0] = squash(np.dot(patterns[n], left))
+    fired[1] = squash(np.dot(patterns[n], right))
+    fired[2] = squash(top[0] + top[1] * fired[0] + top[2] * fired[1])
+
+def correct(wish, n):
+    global left, right, top
+    off = fired[2] - wish
+    d = off * fired[2] * (1 - fired[2])
+    d_left = d * top[1] * fired[0] * (1 - fired[0])
+    d_right = d * top[2] * fired[1] * (1 - fired[1])
+    top -= 0.6 * d * np.array([1, fired[0], fired[1]])
+    left -= 0.6 * d_left * patterns[n]
+    right -= 0.6 * d_right * patterns[n]
+
+for turn in range(4000):
+    for n in range(4):
+        go(n)
+        correct(wishes[n], n)
+""",
+    ("value", "d_right = d * top[2]", "d_right = d * top[1]"),
+    ("slope", "d * top[1] * fired[0] * (1 - fired[0])", "d * top[1] * (1 - fired[0])"),
+)
+
+program(
+    "gradients added up over the examples of a batch",
+    """
+import numpy as np
+
+rng = np.random.default_rng(0)
+points = rng.normal(size=(40, 2))
+sides = (points[:, :1] * points[:, 1:] > 0).astype(float)
+net = {"a": rng.normal(size=(2, 4)), "b": np.zeros(4), "c": rng.normal(size=(4, 1)), "d": np.zeros(1)}
+f = lambda z: 1 / (1 + np.exp(-z))
+
+for epoch in range(300):
+    order = rng.permutation(40)
+    for k in range(0, 40, 8):
+        sums = {name: np.zeros_like(value) for name, value in net.items()}
+        for i in order[k:k + 8]:
+            h = f(points[i] @ net["a"] + net["b"])
+            o = f(h @ net["c"] + net["d"])
+            e = o - sides[i]
+            back = (net["c"] @ e) * h * (1 - h)
+            sums["c"] += np.outer(h, e)
+            sums["d"] += e
+            sums["a"] += np.outer(points[i], back)
+            sums["b"] += back
+        for name in net:
+            net[name] -= 0.5 * sums[name] / 8
+""",
+    ("value", "sums[\"c\"] += np.outer(h, e)", "sums[\"c\"] += np.outer(h, o)"),
+    ("slope", "* h * (1 - h)", "* (1 - h)"),
+)
