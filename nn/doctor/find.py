@@ -434,7 +434,7 @@ class Finder:
         """The examination with the kind of data that the code is right on; else with the one that it
         runs on with the smallest share of wrong gradients. Data that it stops at are not meant for it.
         """
-        reason = ""
+        reason, own = "", False  # why not; whether its own sizes are needed
         runs: list[tuple[float, Examination, list[Trial]]] = []
         stopped: tuple[Examination, list[Trial]] | None = None
         fitted: int | None = None  # the number of outputs where the labels fit the output
@@ -476,7 +476,7 @@ class Finder:
                 continue
             if trials[0].failure is not None:
                 if size := self.own_size(trials[0].failure, trials[0]):
-                    reason = f"the code runs only with its own sizes, such as {size}."
+                    reason, own = f"the code runs only with its own sizes, such as {size}.", True
                     continue
                 meant = np.ndim(subject.X) != 1 or self.one_by_one  # else not for a vector
                 if meant and (stopped is None or progress(trials) > progress(stopped[1])):
@@ -496,7 +496,7 @@ class Finder:
                 fitted = outputs
         if not runs and stopped is None:
             why = "it does not run on any of the usual kinds of data."
-            return Report(title, problem=reason or why)
+            return Report(title, problem=reason or why, final=own)
         _, examination, trials = min(runs, key=lambda run: run[0]) if runs else (0, *stopped)  # type: ignore[misc]
         if not runs and (absent := missing_name(trials[0], self.elsewhere)):
             return Report(title, problem=absent)

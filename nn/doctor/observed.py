@@ -11,6 +11,7 @@ import copy
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
 
@@ -25,7 +26,9 @@ from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_g
 
 MANY = 400  # examples in one step
 Place = tuple[str, int, int]  # file, line, column
-SIMPLE = ("reshape", "flatten", "ravel", "copy", "transpose", "astype")
+CHANGES = re.compile(
+    r"append|pop|insert|extend|remove|next|read|shuffle|fit|train|learn|step|update|back"
+)
 
 
 class Seen(TooLong):
@@ -38,13 +41,18 @@ class Difference:
     def __init__(self, place: Place, left: ast.expr, right: ast.expr, labels: bool = False):
         self.place, self.labels = place, labels
         self.sides = [compiled(e) for e in (left, right)]
+        self.calls = any(isinstance(n, ast.Call) for e in (left, right) for n in ast.walk(e))
 
     def values(self, frame: FrameType) -> tuple[Any, Any] | None:
-        """Both sides; None where they cannot be had without running more."""
+        """Both sides; None where they cannot be had."""
+        random = np.random.get_state() if self.calls else None  # the masks of a dropout
         try:
             left, right = (eval(c, frame.f_globals, frame.f_locals) for c in self.sides)
         except Exception:
             return None
+        finally:
+            if random is not None:
+                np.random.set_state(random)
         if self.labels:
             labels = np.asarray(right)
             if labels.dtype.kind not in "iu" or np.ndim(left) != 2 or labels.ndim > 1:
@@ -125,10 +133,11 @@ def is_simple(e: ast.expr) -> bool:
     if isinstance(e, ast.Constant):
         return False
     for n in ast.walk(e):
-        if isinstance(n, ast.Call):
-            f = n.func
-            if not isinstance(f, ast.Attribute) or f.attr not in SIMPLE:
-                return False
+        called = (
+            getattr(n.func, "attr", getattr(n.func, "id", "")) if isinstance(n, ast.Call) else ""
+        )
+        if CHANGES.search(called.lower()):
+            return False
         if isinstance(n, ast.Await | ast.Yield | ast.NamedExpr | ast.comprehension | ast.Lambda):
             return False
     return True
@@ -158,9 +167,11 @@ class ObservedStep(TrainingStep):
         """All that a step changes; `find` keeps that on which the output depends."""
         room = copied(self.room)
         before = {k: np.array(v) for k, v in numbers_held(room).items()}
-        after, failure = attempt(lambda: self.after(self.step, room), seconds=2)
-        if failure is not None:
-            return
+        for _ in range(2):  # the first round may leave a bias as it is
+            after, failure = attempt(partial(self.after, self.step, room), seconds=2)
+            if failure is not None:
+                return
+            room |= {k: after[k] for k in room if k in after and k not in self.counters}
         now = numbers_held(after)
         changed = [
             k

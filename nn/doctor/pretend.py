@@ -43,7 +43,7 @@ SETS = {  # (features, classes); 0 classes: numbers
 }
 Sizes = dict[str, int]
 SIZES: Sizes = {"features": 4, "classes": 2, "m": EXAMPLES}  # of tables that are not known
-FORM = {"hot": False}  # whether invented labels are one-hot, in rows
+FORM = {"hot": False, "used": False}  # whether invented labels are one-hot; whether there are any
 LABEL = re.compile(
     r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
 )
@@ -180,6 +180,7 @@ def table(X: Any) -> Any:
 
 def examples(features: int, classes: int, m: int = EXAMPLES) -> tuple[Any, Any]:
     """X : (m, features), y : (m,) classes, or numbers where there are none."""
+    FORM["used"] = True
     rng = np.random.default_rng(4)
     y = np.arange(m) % max(classes, 1)
     X = rng.random((m, features)) + 0.3 * y[:, None] / max(classes, 1)
@@ -320,7 +321,7 @@ def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
         for name in ("loadtxt", "genfromtxt", "load"):
             stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
         stack.enter_context(mock.patch.dict(SIZES, sizes))
-        stack.enter_context(mock.patch.dict(FORM, hot=hot))
+        stack.enter_context(mock.patch.dict(FORM, hot=hot, used=False))
         for module in (builtins, io):
             stack.enter_context(mock.patch.object(module, "open", opened))
         stack.enter_context(mock.patch.object(time, "sleep", lambda seconds: None))

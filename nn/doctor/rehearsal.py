@@ -21,6 +21,7 @@ import numpy as np
 from nn.doctor.load import DEFINITIONS, Missing, Room
 from nn.doctor.naming import role_of
 from nn.doctor.pretend import (
+    FORM,
     SIZES,
     Pretend,
     Sizes,
@@ -86,6 +87,7 @@ class Rehearsal:
             names |= {name: self.reader(name) for name in self.read}
             with pretended(sizes, self.hot):
                 yield
+                self.filled |= FORM["used"]
         finally:
             names.clear()
             names |= kept

@@ -1690,6 +1690,6 @@ for epoch in range(300):
         for name in net:
             net[name] -= 0.5 * sums[name] / 8
 """,
-    ("value", "sums[\"c\"] += np.outer(h, e)", "sums[\"c\"] += np.outer(h, o)"),
+    ("value", 'sums["c"] += np.outer(h, e)', 'sums["c"] += np.outer(h, o)'),
     ("slope", "* h * (1 - h)", "* (1 - h)"),
 )
