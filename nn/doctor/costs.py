@@ -126,7 +126,7 @@ def shows_cost(trial: Trial) -> bool:
 
 def decay_only(trial: Trial) -> bool:
     """Whether every wrong gradient is off by one number times its parameter, or entries of it."""
-    numbers = []
+    numbers, entries = [], 0
     for name, v in trial.verdicts.items():
         for run, truth, probe in zip(trial.runs, trial.truths, trial.experiment.probes):
             if v.verdict in (OK, CONVENTION):
@@ -139,7 +139,8 @@ def decay_only(trial: Trial) -> bool:
             if not ratio.size or np.ptp(ratio) > 1e-7 * np.abs(ratio).max():
                 return False
             numbers.append(ratio[0] * probe.m)
-    return bool(numbers) and min(numbers) > 0
+            entries = max(entries, ratio.size)
+    return entries > 1 and min(numbers) > 0  # one entry alone is any number times itself
 
 
 def decays(report: Report, trial: Trial) -> bool:

@@ -240,7 +240,8 @@ class Examination:
         if first.inferred and decays(report, first):
             return
         unknown = first.inferred and not first.another and not fits(first)
-        if unknown and (not report.causes or shows_cost(first)):
+        single = sum(map(np.size, first.experiment.probes[0].params.values())) == 1
+        if unknown and (not report.causes or shows_cost(first) or single):
             self.judge_without_cost(first)
             return
         if wrong[0] is not first or len(wrong) < len(trials):

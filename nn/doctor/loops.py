@@ -20,7 +20,7 @@ import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room, is_constant
 from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
-from nn.doctor.sandbox import attempt
+from nn.doctor.sandbox import attempt, place
 from nn.doctor.statements import Statements, value_at
 from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
 
@@ -60,7 +60,7 @@ class Site:
     def title(self) -> str:
         names = [n for n in (self.kind, self.owner and self.owner.name) if n]
         where = ".".join(names)
-        return f"the training step at line {self.line}" + (f" of {where}" if where else "")
+        return f"the training step at {place(self.file, self.line)}" + (where and f" of {where}")
 
 
 def sites(room: Room) -> Iterator[Site]:
@@ -210,19 +210,19 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
     """The places that are updated by something that was computed from them, with the statement."""
     flat = [n for s in body for n in [s, *inner_statements(s)]]
     found: dict[str, ast.stmt] = {}
-    for place in dict.fromkeys(p for s in flat if (p := updated(s)) is not None):
-        derived = {place}
+    for name in dict.fromkeys(p for s in flat if (p := updated(s)) is not None):
+        derived = {name}
         for s in flat * 2:  # what a loop hands on to its next round is derived too
             used = reads(own_part(s))
             for call in (n for n in ast.walk(own_part(s)) if isinstance(n, ast.Call)):
                 used |= inside.get(getattr(call.func, "attr", getattr(call.func, "id", "")), set())
-            if updated(s) == place and isinstance(s, ast.AugAssign | ast.Assign):
-                if (reads(s.value) - {place}) & (derived - {place}):
-                    found[place] = s
+            if updated(s) == name and isinstance(s, ast.AugAssign | ast.Assign):
+                if (reads(s.value) - {name}) & (derived - {name}):
+                    found[name] = s
                 continue
             if used & derived:
                 derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
-                if place in derived and any(place_of(t) == place for t in stored(s)):
+                if name in derived and any(place_of(t) == name for t in stored(s)):
                     break  # assigned anew: not a parameter
     return found
 

@@ -10,7 +10,7 @@ import builtins
 import io
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -44,6 +44,7 @@ SETS = {  # (features, classes); 0 classes: numbers
 Sizes = dict[str, int]
 SIZES: Sizes = {"features": 4, "classes": 2, "m": EXAMPLES}  # of tables that are not known
 FORM = {"hot": False, "used": False}  # whether invented labels are one-hot; whether there are any
+COLUMNS: dict[str, int] = {}  # of tables, by the names that were asked for
 LABEL = re.compile(
     r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
 )
@@ -98,6 +99,15 @@ class Pretend:
 class Table(np.ndarray):
     """Rows of numbers, the last column the class, that can be asked what pandas' tables are asked."""
 
+    names: Sequence[str] = ()  # of the columns, where they were chosen by name
+
+    def __array_finalize__(self, other: Any) -> None:
+        names = getattr(other, "names", ())
+        self.names = names if self.ndim == 2 and self.shape[1] == len(names) else ()
+
+    def column(self, name: str) -> int:
+        return self.names.index(name) if name in self.names else column(name, self.shape[-1])
+
     @property
     def values(self) -> Any:
         return np.array(self)
@@ -118,12 +128,14 @@ class Table(np.ndarray):
         if isinstance(key, tuple) and any(isinstance(k, str | list) for k in key):
             return self[key[-1]]
         if isinstance(key, str):
-            return super().__getitem__((slice(None), column(key, self.shape[-1])))
+            return super().__getitem__((slice(None), self.column(key)))
         if isinstance(key, list) and key and isinstance(key[0], str):
-            found = [column(k, self.shape[-1]) for k in key]
+            found = [self.column(k) for k in key]
             if len(set(found)) < len(found):
-                found = list(range(len(key)))
-            return super().__getitem__((slice(None), [i % self.shape[-1] for i in found]))
+                found = [i % self.shape[-1] for i in range(len(key))]
+            chosen = super().__getitem__((slice(None), found))
+            chosen.names = key
+            return chosen
         return super().__getitem__(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -151,7 +163,7 @@ class Table(np.ndarray):
         if rows and "columns" not in kwargs:
             return self
         names = [gone] if isinstance(gone, str) else list(gone)
-        indices = {column(str(n), self.shape[-1]) for n in names}
+        indices = {self.column(str(n)) for n in names}
         keep = [i for i in range(self.shape[-1]) if i not in indices]
         return super().__getitem__((slice(None), keep))
 
@@ -167,11 +179,12 @@ class Bunch(dict[str, Any]):
 
 
 def column(name: str, n: int) -> int:
-    """Which column of a table has this name: the last one is the class."""
+    """Which column of a table has this name: the last one is the class, others as they are asked for."""
     if LABEL.search(name) or name.lower() == "y":
         return n - 1
-    number = re.search(r"\d+$", name)
-    return (int(number[0]) if number else sum(map(ord, name))) % max(n - 1, 1)
+    number = re.fullmatch(r"x(\d+)", name)
+    place = int(number[1]) if number else COLUMNS.setdefault(name, len(COLUMNS))
+    return place % max(n - 1, 1)
 
 
 def table(X: Any) -> Any:
@@ -321,6 +334,7 @@ def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
         for name in ("loadtxt", "genfromtxt", "load"):
             stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
         stack.enter_context(mock.patch.dict(SIZES, sizes))
+        stack.enter_context(mock.patch.dict(COLUMNS, clear=True))
         stack.enter_context(mock.patch.dict(FORM, hot=hot, used=False))
         for module in (builtins, io):
             stack.enter_context(mock.patch.object(module, "open", opened))

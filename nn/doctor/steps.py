@@ -73,7 +73,7 @@ class Steps:
                 report = self.finder.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 titles.add(site.title)
-                self.finder.wholes.add(owner)
+                self.finder.wholes |= {owner} - {""}
                 self.finder.take(owner if site.kind is None else site.kind, *names_in(site.body))
                 self.finder.used |= self.inside.get(site.title, set())
             if report.status != 2 or site.updates:
@@ -263,7 +263,7 @@ class Steps:
 
     def used_in(self, site: Site, subject: TrainingStep) -> set[str]:
         """The functions that a step calls, and the classes of the objects that it works with."""
-        names = {site.kind or "", *names_in(site.body)}
+        names = {*names_in(site.body), *filter(None, [site.kind])}
         called = {n for name in names for n in [name, *self.finder.reached(name)]}
         return called | {label(v) for v in objects_in(subject.room)}
 
