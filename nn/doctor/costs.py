@@ -134,12 +134,18 @@ def decay_only(trial: Trial) -> bool:
             given, w = run.gradients.get(name), np.asarray(probe.params.get(name[1:], 0.0))
             if v.verdict != WRONG or given is None or given.shape != w.shape or not np.all(w):
                 return False
-            ratio = ((given - truth.gradients[name]) / w).ravel()
-            ratio = ratio[np.abs(ratio) > 1e-9]
-            if not ratio.size or np.ptp(ratio) > 1e-7 * np.abs(ratio).max():
+            right = truth.gradients[name]
+            noise = max(trial.nothing, 1e-9 * np.abs(right).max())
+            off = given - right
+            kept = np.abs(off) > 10 * noise
+            if not kept.any():
                 return False
-            numbers.append(ratio[0] * probe.m)
-            entries = max(entries, ratio.size)
+            off, w = off[kept], w[kept]
+            number = (off @ w) / (w @ w)
+            if np.any(np.abs(off - number * w) > 10 * noise + 1e-7 * np.abs(off)):
+                return False
+            numbers.append(number * probe.m)
+            entries = max(entries, off.size)
     return entries > 1 and min(numbers) > 0  # one entry alone is any number times itself
 
 

@@ -217,6 +217,12 @@ class Examination:
             report.rows = list(first.verdicts.values())
             self.describe_conventions(first)
             return
+        if self.without_targets(first):
+            report.problem = (
+                "backward gives the same whatever the targets are, so it does not get the doctor's: how "
+                "they come to it was not recognised."
+            )
+            return
         if not all(self.confirmed(t) for t in wrong[:1]):
             report.problem = (
                 "the reference gradient is not confirmed by central differences of your own cost (it "
@@ -251,6 +257,21 @@ class Examination:
                     "it is right for " + "; ".join(right) + ", so a test with these sizes does not "
                     "see the mistake"
                 )
+
+    def without_targets(self, trial: Trial) -> bool:
+        """Whether an object's gradients are the same for other targets."""
+        run, probe = trial.runs[0], trial.experiment.probes[0]
+        if not isinstance(self.subject, ObjectSubject) or probe.Y is None or run.failure:
+            return False
+        Y = np.asarray(probe.Y)
+        values = np.unique(Y)
+        others = (
+            np.select([v == Y for v in values], np.roll(values, 1)) if values.size > 1 else Y + 1
+        )
+        again = self.subject.run(probe.params, probe.X, others.astype(Y.dtype), watch=False)
+        pairs = [(g, again.gradients.get(k)) for k, g in run.gradients.items()]
+        same = all(h is not None and np.array_equal(g, h, equal_nan=True) for g, h in pairs)
+        return again.failure is None and bool(pairs) and same
 
     def judge_without_cost(self, trial: Trial) -> None:
         """Where none of the usual costs fits, all that can be proved is that there is none."""

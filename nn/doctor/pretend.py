@@ -133,7 +133,7 @@ class Table(np.ndarray):
             found = [self.column(k) for k in key]
             if len(set(found)) < len(found):
                 found = [i % self.shape[-1] for i in range(len(key))]
-            chosen = super().__getitem__((slice(None), found))
+            chosen: Any = super().__getitem__((slice(None), found))
             chosen.names = key
             return chosen
         return super().__getitem__(key)

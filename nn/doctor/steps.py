@@ -146,6 +146,15 @@ class Steps:
                         kinds = [*self.finder.kinds_of_data(own), *kinds]
         yield from self.driven(site, owner, kind)
 
+    def called(self, site: Site) -> Iterator[TrainingStep]:
+        """The step as a call comes to it, with the first data for which it shows its output."""
+        names = self.finder.room.names
+        kind = names.get(site.kind or "")
+        if site.owner is not None and isinstance(kind, type):
+            owner = getattr(kind, site.owner.name, None)
+            found = self.driven(site, owner, kind)
+            yield from (s for s, _ in zip(found, range(6)))
+
     def rehearsed(self, site: Site) -> Iterator[TrainingStep]:
         """The step as the file itself comes to it."""
         self.origin = "the step was examined as the file's own run comes to it"
@@ -242,7 +251,7 @@ class Steps:
         for site in sites(self.finder.room) if doubtful else ():
             if time.process_time() > end:
                 break
-            subjects = list(self.rehearsed(site))
+            subjects = list(self.rehearsed(site)) or list(self.called(site))
             used = set().union(*(self.used_in(site, s) for s in subjects))
             mine = [p for p in doubtful if not used.isdisjoint(ends_of_title(p.title))]
             if not mine:
@@ -313,12 +322,12 @@ class Steps:
 
 
 def vary_bits(site: Site, room: dict[str, Any]) -> None:
-    """Numbers that are not 0 for inputs that are 0 and 1: else weights of a 0 have no gradient."""
+    """Numbers that are not 0 for an input that is: else the first weights have no gradient."""
     read = [p for s in site.body for p in sorted(reads(s))]
     place = data_name("X", read, site, room)
     value = value_at(room, place) if place is not None else None
     X = np.asarray(value) if is_many(value) else np.ones(0)
-    if place is not None and X.size and not np.all(X) and set(np.unique(X)) <= {0, 1}:
+    if place is not None and X.size and not np.any(X):
         new = X + 0.5 * np.random.default_rng(6).random(X.shape)
         holder = place.rpartition("[")[0]
         if holder:  # an entry of whole numbers

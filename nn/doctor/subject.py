@@ -26,6 +26,7 @@ from nn.doctor.naming import (
     plain,
     rate_of,
     rebuild,
+    required,
     result_names,
     role_of,
 )
@@ -149,7 +150,7 @@ class Subject:
             return None
         if self.runs_forward_itself(self.cost):  # its x is the input, whatever forward returned
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
-        loss = call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output", "Y"))
+        loss = call_with(self.cost, self.bound_cost(pool, roles))
         if isinstance(loss, tuple):  # with the gradient of the output, for backward
             pool |= {n: v for n, v in zip(result_names(self.cost), loss) if n and n not in pool}
         roles["cost"] = loss = loss_in(loss)
@@ -181,9 +182,16 @@ class Subject:
         for name in [name for name, value in pool.items() if value is roles.get("output")]:
             pool[name] = output
         roles["output"] = output
-        return loss_in(
-            call_with(self.cost, bind(self.cost, pool, roles, self.extra, "output", "Y"))
-        )
+        return loss_in(call_with(self.cost, self.bound_cost(pool, roles)))
+
+    def bound_cost(self, pool: dict[str, Any], roles: dict[str, Any]) -> Any:
+        """The arguments of the cost; of x and y without parameters, x is the output."""
+        assert self.cost is not None
+        takes = {role_of(n) for n in required(self.cost)}
+        if "X" in takes and not takes & {"params", "output", "cache"} and "output" in roles:
+            roles = roles | {"X": roles["output"]}
+            pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
+        return bind(self.cost, pool, roles, self.extra, "output", "Y")
 
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Any:
         """A cause that only this form of input can know."""
@@ -440,12 +448,16 @@ def results_of(holder: Any, forward: str | None, X: Any) -> set[str]:
     if forward is None:
         return set()
     new = copy.deepcopy(holder)
-    before = arrays_of(new)
+    for path, value in arrays_of(new).items():
+        put(new, path, value + 0.1)  # what forward computes of zeros may be zeros
+    before = {k: (v, np.array(v)) for k, v in arrays_of(new).items()}
     method = getattr(new, forward)
     needed = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
     _, failure = attempt(lambda: method(*[np.array(X)] * len(needed)))
     after = arrays_of(new)
-    return set() if failure else {k for k, v in before.items() if after.get(k) is not v}
+    if failure:
+        return set()
+    return {k for k, (v, old) in before.items() if after.get(k) is not v or differs(v, old)}
 
 
 def as_tuple(x: Any) -> tuple[Any, ...]:
