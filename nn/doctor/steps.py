@@ -58,6 +58,7 @@ class Steps:
         """Loops that compute the gradients and update the parameters in their own lines; or in what
         they call, where nothing of that was examined as a whole."""
         titles: set[str] = set()
+        examined: set[ast.stmt] = set()  # loops around steps
         for site in sites(self.finder.room):
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.finder.used) or (
@@ -67,12 +68,13 @@ class Steps:
             done = done or receives_gradients(site)
             if done or (self.is_driver(site) if site.updates else self.finder.wholes):
                 continue
-            if site.title in titles:
+            if site.title in titles or not examined.isdisjoint(site.loops[-1:]):
                 continue
             with limited(min(SHORT, LIMIT.get())):
                 report = self.finder.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 titles.add(site.title)
+                examined.update(site.loops)
                 self.finder.wholes |= {owner} - {""}
                 self.finder.take(owner if site.kind is None else site.kind, *names_in(site.body))
                 self.finder.used |= self.inside.get(site.title, set())

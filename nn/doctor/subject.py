@@ -187,8 +187,7 @@ class Subject:
     def bound_cost(self, pool: dict[str, Any], roles: dict[str, Any]) -> Any:
         """The arguments of the cost; of x and y without parameters, x is the output."""
         assert self.cost is not None
-        takes = {role_of(n) for n in required(self.cost)}
-        if "X" in takes and not takes & {"params", "output", "cache"} and "output" in roles:
+        if {role_of(n) for n in required(self.cost)} == {"X", "Y"} and "output" in roles:
             roles = roles | {"X": roles["output"]}
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
         return bind(self.cost, pool, roles, self.extra, "output", "Y")
