@@ -220,6 +220,8 @@ PARTS = rules(
         ],
         "sign": ["-x -> x"],
         "a factor missing": ["x -> x * (1 - x)", "1 - x -> x * (1 - x)"],
+        "derivative of relu": ["x * y -> x * (y > 0)"],
+        "derivative of tanh": ["1 - x -> 1 - x ** 2"],
         "mask inverted": ["~x -> x"],
         "another comparison": [
             f"x {a} y -> x {b} y" for a in COMPARISONS for b in COMPARISONS if a != b

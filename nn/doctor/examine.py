@@ -325,7 +325,9 @@ class Examination:
                 row.verdict = WRONG
             says = "the step goes up the gradient: the cost grows"
             fix = "subtract: W - learning_rate * dW"
-            report.causes.append(Cause("step", "sign of the update", says, fix=fix))
+            cause = Cause("step", "sign of the update", says, fix=fix)
+            put_place(cause, self.subject.update_at)
+            report.causes.append(cause)
         elif trial.common is not None:
             c = trial.common
             text = (

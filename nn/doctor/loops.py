@@ -20,7 +20,7 @@ import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room, is_constant
 from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
-from nn.doctor.sandbox import attempt, place
+from nn.doctor.sandbox import Event, attempt, place
 from nn.doctor.statements import Statements, value_at
 from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
 
@@ -281,6 +281,8 @@ class TrainingStep(Statements):
             body, room, site.file, name, places=places, data=data, shared=shared, home=home
         )
         self.learning_rate = self.rate()
+        for update in list(site.updates.values())[:1]:
+            self.update_at = Event(name, site.file, update.lineno, "", np.zeros(0))
 
     def places_known(self) -> list[str] | None:
         """The places of the parameters, as far as the text says them."""

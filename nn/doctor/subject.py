@@ -66,6 +66,7 @@ class Subject:
 
     descends = False  # whether the parameters were changed by a step down the gradient
     keeps_state = False  # whether forward may leave its output in an object
+    update_at: Event | None = None  # where the parameters are updated, if that is known
     origin = ""  # of the data, where that is worth a note
     own_data = False  # whether only the parameters are varied, and the data stay
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step

@@ -12,7 +12,7 @@ from nn import doctor
 from nn.doctor.report import Cause, Report
 
 BUGS = [(p, b) for p in PROGRAMS for b in p.bugs]
-RIGHT = 35  # the others cannot be examined yet
+RIGHT = 41  # the others cannot be examined yet
 FIXES = 12
 DETECTED, LOCATED, NAMED = 0.9, 0.8, 0.81
 

@@ -1501,7 +1501,7 @@ for sweep in range(500):
         print(sweep, -np.mean(np.sum(codes * np.log(guess), axis=0)))
 """,
     ("slope", "* (1 - hidden ** 2)", "* (1 - hidden)"),
-    ("value", "first.error = (last.kernel.T", "last.learn(0.2)\n    first.error = (last.kernel.T"),
+    ("scale", "first.error = (last.kernel.T", "last.learn(0.2)\n    first.error = (last.kernel.T"),
     ("axis", "np.sum(self.error, axis=1, keepdims=True)", "np.sum(self.error)"),
 )
 
