@@ -80,7 +80,8 @@ def cost_of_output(trial: Trial, known: int) -> None:
         right, by = agreement(trial)
         if right > known or not (before or trial.another):
             factor = str(twins.SCALES[scale] * by)
-            some = 1 < right < len(trial.subject.params)  # the others are judged by these
+            # the others are judged by these
+            some = 0 < right < len(trial.subject.params) and (right > 1 or by.number > 0)
             if by != Factor() and (factor in twins.SCALES or some):
                 good, scale = [scaled(t, by, trial, i) for i, t in enumerate(good)], factor
             known, before = right, good
@@ -106,7 +107,7 @@ def agreement(trial: Trial) -> tuple[int, Factor]:
         return 1, Factor()  # so would be any cost of one output
     good = len(trial.verdicts) - len(trial.wrong)
     counts = {f: n for f, n in trial.common_factors().items() if n > good}
-    by = max(counts, key=lambda f: counts[f], default=Factor())
+    by = max(counts, key=lambda f: (counts[f], f.number > 0), default=Factor())
     return counts.get(by, good), by
 
 

@@ -259,7 +259,7 @@ class Examination:
                 )
 
     def without_targets(self, trial: Trial) -> bool:
-        """Whether an object's gradients are the same for other targets."""
+        """Whether an object's gradients are the same for other targets, and those of the cost are not."""
         run, probe = trial.runs[0], trial.experiment.probes[0]
         if not isinstance(self.subject, ObjectSubject) or probe.Y is None or run.failure:
             return False
@@ -268,7 +268,13 @@ class Examination:
         others = (
             np.select([v == Y for v in values], np.roll(values, 1)) if values.size > 1 else Y + 1
         )
-        again = self.subject.run(probe.params, probe.X, others.astype(Y.dtype), watch=False)
+        other = replace(probe, Y=others.astype(Y.dtype))
+        truth = None if trial.inferred else find_truth(self.subject, other)[0]
+        if truth is not None and all(
+            np.array_equal(g, truth.gradients[k]) for k, g in trial.truths[0].gradients.items()
+        ):
+            return False  # an autoencoder
+        again = self.subject.run(other.params, other.X, other.Y, watch=False)
         pairs = [(g, again.gradients.get(k)) for k, g in run.gradients.items()]
         same = all(h is not None and np.array_equal(g, h, equal_nan=True) for g, h in pairs)
         return again.failure is None and bool(pairs) and same
