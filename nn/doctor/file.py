@@ -81,7 +81,8 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     if room.left_out:
         more = len(room.left_out) - 3
         shown = "; ".join(room.left_out[:3]) + (f"; and {more} more" if more > 0 else "")
-        report.not_checked.append(f"not executed: {shown}")
+        how = "not executed" if room.rehearsal is None else "executed only up to one training step"
+        report.not_checked.append(f"{how}: {shown}")
     if failed and report.parts and all(p.ok for p in report.parts):
         report.problem = (
             f"what was examined is right, but {', '.join(names)} could not be examined."

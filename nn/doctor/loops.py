@@ -20,6 +20,7 @@ import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room, is_constant
 from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
+from nn.doctor.report import Cause
 from nn.doctor.sandbox import Event, attempt, place
 from nn.doctor.statements import Statements, value_at
 from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
@@ -358,6 +359,15 @@ class TrainingStep(Statements):
                 call_with(self.own_cost, bind(self.own_cost, {}, roles, {}, "output", "Y"))
             )
         return loss, output
+
+    def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Cause | None:
+        """A parameter that the step leaves as it is."""
+        if any(v is None or np.any(v) for v in values):
+            return None
+        says = f"{name[1:]} is never changed by the step, though the output depends on it"
+        return Cause(
+            name, "never updated", says, fix=f"compute {name} and update {name[1:]} with it"
+        )
 
     def rate(self) -> float:
         """The learning rate: the number in the updates that is not computed in the step."""

@@ -26,6 +26,7 @@ from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_g
 
 MANY = 400  # examples in one step
 Place = tuple[str, int, int]  # file, line, column
+BIAS = re.compile(r"\bbias(?:es)?\w*$|\.b\d*$")  # in an object, or called so
 CHANGES = re.compile(
     r"append|pop|insert|extend|remove|next|read|shuffle|fit|train|learn|step|update|back"
 )
@@ -154,6 +155,7 @@ class ObservedStep(TrainingStep):
     """
 
     own_data = True
+    unchanged: Sequence[str] = ()  # biases that a step leaves as they are
 
     def marks(
         self, body: Sequence[ast.stmt], places: Sequence[str] | None
@@ -182,7 +184,11 @@ class ObservedStep(TrainingStep):
             and not shuffled(v, now[k])
         ]
         names = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed)
-        yield from (n for n in names if n not in self.counters)
+        found = [n for n in names if n not in self.counters]
+        held = arrays_of(SimpleNamespace(**self.room), lists=True) if found else {}
+        places = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in held)
+        self.unchanged = [p for p in places if p not in names and BIAS.search(p)]
+        yield from [*found, *self.unchanged]
 
     def find(self, pairs: Mapping[tuple[str, int], list[Difference]]) -> bool:
         """Find the difference of output and targets; False where there is none."""
@@ -223,6 +229,7 @@ class ObservedStep(TrainingStep):
             ):
                 used.append(place)
         left = [p for p in self.keys if p not in used and is_weight(p, self.keys)]
+        left = [p for p in left if p not in self.unchanged]
         self.keys = {} if left else {p: k for p, k in self.keys.items() if p in used}
         held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
         self.template, self.params = held, flatten(held, "")

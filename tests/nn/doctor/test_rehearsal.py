@@ -207,3 +207,39 @@ class Line:
     assert report.ok, str(report)
     wrong = path.read_text().replace("X.T @ missing / len(y)", "X.T @ missing")
     assert check_file(written(tmp_path, wrong)).status == 1
+
+
+def test_a_bias_that_no_step_changes_is_a_mistake(tmp_path):
+    right = """
+import numpy as np
+
+class Net:
+    def __init__(self, sizes):
+        self.weights = [np.random.randn(b, a) for a, b in zip(sizes, sizes[1:])]
+        self.biases = [np.random.randn(b, 1) for b in sizes[1:]]
+
+    def run(self, a):
+        self.seen = [a]
+        for w, b in zip(self.weights, self.biases):
+            self.seen.append(1 / (1 + np.exp(-(w @ self.seen[-1] + b))))
+        return self.seen[-1]
+
+    def learn(self, sample, wish, rate):
+        off = self.run(sample) - wish
+        for k in (1, 0):
+            off = off * self.seen[k + 1] * (1 - self.seen[k + 1])
+            before = self.weights[k].T @ off
+            self.weights[k] -= rate * off @ self.seen[k].T
+            self.biases[k] -= rate * off
+            off = before
+
+net = Net([2, 3, 1])
+for turn in range(1000):
+    sample = np.random.rand(2, 1)
+    net.learn(sample, sample.sum() * np.ones((1, 1)) / 2, 0.5)
+"""
+    assert check_file(written(tmp_path, right)).ok
+    wrong = right.replace("            self.biases[k] -= rate * off\n", "")
+    report = check_file(written(tmp_path, wrong))
+    assert {c.kind for c in report.all_causes} == {"never updated"}
+    assert "biases[0] is never changed by the step" in str(report)
