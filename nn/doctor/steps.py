@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that a step runs on
+TRAINS = re.compile(r"fit|train|learn|epoch|descent|optimi", re.I)
 SHORT = 4.0  # seconds for one run of a step
 
 
@@ -250,7 +252,8 @@ class Steps:
         and is not proved: shapes that do not fit, a stop on the way, what has no explanation."""
         doubtful = [p for p in found if p.doubtful and not p.title.startswith("the training step")]
         end = time.process_time() + PATIENCE
-        for site in sites(self.finder.room) if doubtful else ():
+        steps = list(sites(self.finder.room)) if doubtful else []
+        for site in sorted(steps, key=lambda s: not (s.owner and TRAINS.search(s.owner.name))):
             if time.process_time() > end:
                 break
             subjects = list(self.rehearsed(site)) or list(self.called(site))
