@@ -143,6 +143,9 @@ def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) 
 def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool:
     """Whether a loop goes on with what was computed of the parameters before it."""
     derived, known = set(places), set(places)
+    made = {p for b in before for t in stored(b) if updated(b) is None and (p := place_of(t))}
+    if known and known <= made:
+        return False  # what is computed there of a new parameter is for the optimiser
     for s in (n for b in before for n in [b, *inner_statements(b)]):
         if reads(own_part(s)) & derived:
             derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
