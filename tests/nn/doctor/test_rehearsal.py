@@ -243,3 +243,26 @@ for turn in range(1000):
     report = check_file(written(tmp_path, wrong))
     assert {c.kind for c in report.all_causes} == {"never updated"}
     assert "biases[0] is never changed by the step" in str(report)
+
+
+def test_the_buffers_of_an_optimiser_do_not_begin_the_step(tmp_path):
+    right = """
+import numpy as np
+
+points = np.random.randn(30, 3)
+sides = (points.sum(axis=1) > 0).astype(float)
+
+def train(rounds):
+    w = np.zeros(3)
+    speed = np.zeros_like(w)
+    for k in range(rounds):
+        p = 1 / (1 + np.exp(-points @ w))
+        slope = points.T @ (p - sides) / 30
+        speed = 0.9 * speed + slope
+        w -= 0.1 * speed
+
+train(100)
+"""
+    assert check_file(written(tmp_path, right)).ok
+    wrong = right.replace("points.T @ (p - sides)", "points.T @ ((p - sides) * p)")
+    assert check_file(written(tmp_path, wrong)).status == 1
