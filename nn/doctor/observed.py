@@ -230,7 +230,8 @@ class ObservedStep(TrainingStep):
                 used.append(place)
         left = [p for p in self.keys if p not in used and is_weight(p, self.keys)]
         left = [p for p in left if p not in self.unchanged]
-        self.keys = {} if left else {p: k for p, k in self.keys.items() if p in used}
+        moves = any(p not in self.unchanged for p in used)  # else it is no step of a training
+        self.keys = {p: k for p, k in self.keys.items() if moves and not left and p in used}
         held = {key: as_floats(self.value(p)) for p, key in self.keys.items()}
         self.template, self.params = held, flatten(held, "")
 
