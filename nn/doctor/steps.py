@@ -240,8 +240,10 @@ class Steps:
         subject = TrainingStep(site, room, places=places, **where)
         subject.own_cost = self.cost_called(site, local.get("self"))
         self.inside.setdefault(site.title, set()).update(self.used_in(site, observed))
+        if not found and np.ndim(subject.Y) == 2 and targets_like(subject) is not None:
+            return  # targets that were invented, of another form
         for step in (subject, observed):
-            step.origin = self.origin
+            step.origin, step.own_data = self.origin, True
         if subject.params and (subject.loss or (subject.Y is not None and not found)):
             yield subject
         if found:
