@@ -46,6 +46,11 @@ class Site:
         return any(u is s for u in self.updates.values() for s in inner)
 
     @property
+    def start(self) -> tuple[str, int]:
+        """Its file, or cell, and its first line."""
+        return self.file, self.body[0].lineno
+
+    @property
     def shows_loss(self) -> bool:
         """Whether a loss is assigned in the step."""
         inner = [n for s in self.body for n in [s, *inner_statements(s)]]

@@ -21,7 +21,7 @@ from nn.doctor.load import Room
 from nn.doctor.loops import TrainingStep
 from nn.doctor.naming import flatten, of_numbers
 from nn.doctor.sandbox import TooLong, attempt, is_his
-from nn.doctor.statements import as_array, as_floats, copied, moved
+from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved
 from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
 
 MANY = 400  # examples in one step
@@ -183,11 +183,10 @@ class ObservedStep(TrainingStep):
             and differs(v, now[k])
             and not shuffled(v, now[k])
         ]
-        names = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed)
+        names = holders_of(changed)
         found = [n for n in names if n not in self.counters]
         held = arrays_of(SimpleNamespace(**self.room), lists=True) if found else {}
-        places = dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in held)
-        self.unchanged = [p for p in places if p not in names and BIAS.search(p)]
+        self.unchanged = [p for p in holders_of(held) if p not in names and BIAS.search(p)]
         yield from [*found, *self.unchanged]
 
     def find(self, pairs: Mapping[tuple[str, int], list[Difference]]) -> bool:

@@ -142,16 +142,16 @@ class Rehearsal:
                     attempt(execute, seconds=SECONDS / 2, seed=3)
                     continue
             for target in statement.targets if isinstance(statement, ast.Assign) else ():
-                self.fill(target, self.text)
+                self.fill(target)
         return None
 
-    def fill(self, target: ast.expr, text: str) -> None:
+    def fill(self, target: ast.expr) -> None:
         """Give the names that a statement would have assigned data that are usually called so."""
         for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
             if isinstance(part, ast.Tuple):
-                self.fill(part, text)
+                self.fill(part)
             elif isinstance(part, ast.Name) and role_of(part.id) in ("X", "Y"):
-                self.room.names.setdefault(part.id, data_for(part, text))
+                self.room.names.setdefault(part.id, data_for(part, self.text))
                 self.filled = True
 
     def reader(self, name: str) -> Any:

@@ -109,7 +109,7 @@ class Statements(Subject):
             changed = [k for k in changed if k in now and np.shape(now[k]) == before[k].shape]
             changed = [k for k in changed if differs(before[k], now[k])]
         first = self.result(copied(self.room))
-        for place in dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", k) for k in changed):
+        for place in holders_of(changed):
             room = copied(self.room)
             put_at(room, place, moved(as_floats(value_at(room, place))))
             other = self.result(room)
@@ -228,6 +228,15 @@ class Statements(Subject):
         run.updates = True
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
+
+
+def holders_of(paths: Iterable[str]) -> list[str]:
+    """What the arrays at these paths are entries of, each once.
+
+    >>> holders_of(["self.W[0]", "self.W[1]", "b", "net.layers[0].b"])
+    ['self.W', 'b', 'net.layers[0].b']
+    """
+    return list(dict.fromkeys(re.sub(r"(\[[^\]]*\])+$", "", path) for path in paths))
 
 
 class Returned(ast.NodeTransformer):

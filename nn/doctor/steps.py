@@ -218,8 +218,7 @@ class Steps:
 
     def steps_at(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step with what the names held when a run came to it."""
-        here = (site.file, site.body[0].lineno)
-        if here not in seen:
+        if site.start not in seen:
             return
         kinds = self.finder.classes.values()
         methods: list[Function] = [
@@ -227,7 +226,7 @@ class Steps:
         ]
         methods += self.finder.functions.values()
         read = set().union(*map(free_names, methods))
-        local, shared = seen[here]
+        local, shared = seen[site.start]
         room = {**self.finder.room.names, **shared, **local}
         where: Any = {"shared": read & set(shared) - set(local), "home": self.finder.room.names}
         vary_bits(site, room)
@@ -290,9 +289,7 @@ class Steps:
     @cached_property
     def places(self) -> list[tuple[str, int]]:
         """The first lines of all training steps."""
-        return [
-            (s.file, s.body[0].lineno) for site in sites(self.finder.room) for s in around(site)
-        ]
+        return [s.start for site in sites(self.finder.room) for s in around(site)]
 
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""
@@ -314,8 +311,8 @@ class Steps:
 
     def cost_called(self, site: Site, holder: Any) -> Function | None:
         """A cost of output and targets that the function of a training step calls somewhere."""
-        around: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
-        calls = [n.func for s in around for n in ast.walk(s) if isinstance(n, ast.Call)]
+        blocks: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
+        calls = [n.func for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)]
         for f in calls:
             name = getattr(f, "attr", getattr(f, "id", ""))
             found = getattr(holder, name, None) if holder is not None else None
