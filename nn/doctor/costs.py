@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from nn.doctor import twin as twins
 from nn.doctor.peel import close
 from nn.doctor.reference import Truth, WithCost, find_truth
-from nn.doctor.report import CONVENTION, OK, WRONG, Report
 from nn.doctor.trial import DIRECTION, Trial, scaled
 from nn.doctor.twin import Factor, Twin
 
@@ -38,35 +38,63 @@ def infer_cost(trial: Trial) -> None:
         if last == "softmax" and np.shape(e.probes[0].Y)[0:1] == ():
             continue
         for cost in order:
-            candidate = Twin(twin.layers, twin.features, cost, twins.USUAL[cost])
-            if not gives(candidate, trial):
-                continue
-            try:
-                gs = [twins.true_gradients(candidate, p, i) for i, p in enumerate(e.probes)]
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue
-            trial.truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
-            score, by = agreement(trial)
-            scale = str(candidate.factor * by)
-            if by != Factor() and scale in twins.SCALES:
-                candidate = replace(candidate, scale=scale)
-                trial.truths = [scaled(t, by, trial, i) for i, t in enumerate(trial.truths)]
-            if best is None or score > best[0]:
-                best = (score, candidate, trial.truths)
+            fitted = with_cost(trial, twin, cost)
+            if fitted is not None and (best is None or fitted[0] > best[0]):
+                best = fitted
     if best is not None:
         _, trial.twin, trial.truths = best
         trial.inferred = trial.sought = True
     wanted = len(trial.subject.params)
     if best is None or best[0] < wanted:
         cost_of_output(trial, 0 if best is None else best[0])
+    if trial.inferred and trial.verdicts and trial.wrong and not trial.failure:
+        with_decay(trial)
 
 
-def cost_of_output(trial: Trial, known: int) -> None:
-    """The usual costs of the output, whatever the network; taken where more gradients are right."""
+def with_cost(trial: Trial, twin: Twin, cost: str) -> tuple[int, Twin, list[Truth]] | None:
+    """How many gradients fit this cost of the recognised network, the network with it, the truths."""
+    candidate = Twin(twin.layers, twin.features, cost, twins.USUAL[cost])
+    if not gives(candidate, trial):
+        return None
+    probes = trial.experiment.probes
+    try:
+        gs = [twins.true_gradients(candidate, p, i) for i, p in enumerate(probes)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    trial.truths = [Truth(0.0, g, "a usual cost", 1e-9) for g in gs]
+    score, by = agreement(trial)
+    scale = str(candidate.factor * by)
+    if by != Factor() and scale in twins.SCALES:
+        candidate = replace(candidate, scale=scale)
+        trial.truths = [scaled(t, by, trial, i) for i, t in enumerate(trial.truths)]
+    return score, candidate, trial.truths
+
+
+def best_explained(trial: Trial) -> Trial:
+    """Where no cost fits: the same with the usual cost under which the fewest mistakes explain all."""
+    if trial.twin is None or trial.failure or fits(trial):
+        return trial
+    best, chosen = np.inf, trial
+    for cost in twins.USUAL:
+        other = replace(trial, verdicts={})
+        fitted = with_cost(other, trial.twin, cost)
+        if fitted is None:
+            continue
+        _, other.twin, other.truths = fitted
+        other.compare()
+        found = other.explanation(other.twin)
+        if found is None or any(m.unexplained for m in found.marks):
+            continue
+        if found.cost < best:
+            best, chosen = found.cost, other
+    return chosen
+
+
+def usual_truths(trial: Trial) -> Iterator[tuple[str, str, list[Truth]]]:
+    """The usual costs of the output, whatever the network, how each is scaled, and its gradients."""
     for run, probe in zip(trial.runs, trial.experiment.probes):
         if run.output is None or (probe.Y is None and np.size(probe.X) != np.size(run.output)):
             return
-    before = trial.truths
     outputs = [np.asarray(r.output) for r in trial.runs]
     shares = all(np.all((a > 0) & (a < 1)) for a in outputs)  # else no probabilities
     usual = sorted(twins.USUAL.items(), key=lambda u: (u[0] == "squared error") == shares)
@@ -74,8 +102,14 @@ def cost_of_output(trial: Trial, known: int) -> None:
         subject = WithCost(trial.subject, cost, twins.SCALES[scale])
         truths = [find_truth(subject, p)[0] for p in trial.experiment.probes]
         good = [t for t in truths if t is not None and np.isfinite(t.loss) and t.gradients]
-        if len(good) < 2:
-            continue
+        if len(good) == 2:
+            yield cost, scale, good
+
+
+def cost_of_output(trial: Trial, known: int) -> None:
+    """The usual cost of the output of which more gradients are right than are ``known`` to be."""
+    before = trial.truths
+    for cost, scale, good in usual_truths(trial):
         trial.truths = good
         right, by = agreement(trial)
         if right > known or not (before or trial.another):
@@ -90,6 +124,15 @@ def cost_of_output(trial: Trial, known: int) -> None:
     trial.truths = before
     if before:
         trial.compare()
+
+
+def under_usual_costs(trial: Trial) -> Iterator[Trial]:
+    """The same with each of the usual costs in turn."""
+    for cost, scale, good in usual_truths(trial):
+        other = replace(trial, truths=good, verdicts={}, twin=None, sought=True, inferred=True)
+        other.usual = f"{cost}, times {scale}"
+        other.compare()
+        yield other
 
 
 def with_another_cost(trial: Trial) -> Trial:
@@ -125,55 +168,72 @@ def shows_cost(trial: Trial) -> bool:
     return trial.twin is not None and trial.twin.layers[-1].activation == "identity"
 
 
-def decay_only(trial: Trial) -> bool:
-    """Whether every wrong gradient is off by one number times its parameter, or entries of it."""
-    numbers, entries = [], 0
-    for name, v in trial.verdicts.items():
-        for run, truth, probe in zip(trial.runs, trial.truths, trial.experiment.probes):
-            if v.verdict in (OK, CONVENTION):
-                continue
-            given, w = run.gradients.get(name), np.asarray(probe.params.get(name[1:], 0.0))
-            if v.verdict != WRONG or given is None or given.shape != w.shape or not np.all(w):
-                return False
-            right = truth.gradients[name]
-            noise = max(trial.nothing, 1e-9 * np.abs(right).max())
-            off = given - right
-            kept = np.abs(off) > 10 * noise
-            if not kept.any():
-                return False
-            off, w = off[kept], w[kept]
-            number = (off @ w) / (w @ w)
-            if np.any(np.abs(off - number * w) > 10 * noise + 1e-7 * np.abs(off)):
-                return False
-            numbers.append(number * probe.m)
-            entries = max(entries, off.size)
-    return entries > 1 and min(numbers) > 0  # one entry alone is any number times itself
+def with_decay(trial: Trial) -> None:
+    """Take a decay of the weights for a part of the cost that was inferred, where fewer gradients are
+    wrong then."""
+    probes = trial.experiment.probes
+    found: dict[str, list[tuple[float, Any]]] = {}
+    for name in trial.wrong:
+        parts = [
+            decay_in(run.gradients.get(name), truth.gradients[name], p.params[name[1:]], trial)
+            for run, truth, p in zip(trial.runs, trial.truths, probes)
+        ]
+        kept = [part for part in parts if part is not None]
+        if len(kept) == 2:
+            found[name] = kept
+    sizes = [p.m for p in probes]
+    for mean in (False, True):
+        sizes = [p.m if mean else 1 for p in probes]
+        numbers = {k: [c * n for (c, _), n in zip(v, sizes)] for k, v in found.items()}
+        same = {k: v[0] for k, v in numbers.items() if np.isclose(v[0], v[1], rtol=1e-6)}
+        number = max(
+            same.values(), key=lambda c: sum(np.isclose(c, d) for d in same.values()), default=0
+        )
+        names = [k for k, c in same.items() if np.isclose(c, number, rtol=1e-6)]
+        if number > 0 and sum(np.sum(found[k][0][1]) for k in names) > 1:
+            decayed(trial, number, mean, {k: [mask for _, mask in found[k]] for k in names})
+            return
 
 
-def decays(report: Report, trial: Trial) -> bool:
-    """Whether only a decay of all weights sets the gradients apart from those of a cost that the
-    doctor has inferred; then it is taken for a part of the cost."""
-    if decay_only(trial):
-        report.causes, report.unexplained = [], []
-        report.conventions.append("the gradients are those of a cost with a decay term")
-        report.rows = [replace(r, verdict=CONVENTION) if r.wrong else r for r in report.rows]
-        return True
-    added = [c.computed.partition(" + ")[2].replace(") / m", " / m") for c in report.causes]
-    terms = {re.sub(r"\b[wW]\d+", "W", term) for term in added}
-    count = sum(len(c.quantity.split(", ")) for c in report.causes)
-    weights = sum(np.ndim(v) == 2 and 1 not in np.shape(v) for v in trial.subject.params.values())
-    if (
-        report.unexplained
-        or {c.kind for c in report.causes} != {"regularisation"}
-        or len(terms) > 1
-        or count < weights
-    ):
-        return False
-    report.causes.clear()
-    for row in report.rows:
-        row.verdict = CONVENTION if row.verdict == WRONG else row.verdict
-    report.conventions.append(f"the gradients are those of a cost with a decay term, {terms.pop()}")
-    return True
+def decay_in(given: Any, right: Any, w: Any, trial: Trial) -> tuple[float, Any] | None:
+    """By which number times its parameter a gradient is off, and in which entries; None for others."""
+    w = np.asarray(w)
+    if given is None or np.shape(given) != w.shape or w.size < 2 or not np.all(np.isfinite(given)):
+        return None
+    noise = max(trial.nothing, 1e-9 * np.abs(right).max())
+    off = np.asarray(given) - right
+    kept = np.abs(off) > 10 * noise
+    if not kept.any():
+        return None
+    number = float(off[kept] @ w[kept]) / float(w[kept] @ w[kept])
+    fits = np.abs(off - number * w) <= 10 * noise + 1e-7 * np.abs(off)
+    return (number, fits) if np.all(fits[kept]) else None
+
+
+def decayed(trial: Trial, number: float, mean: bool, masks: Mapping[str, list[Any]]) -> None:
+    """The trial against a cost with this decay, if that is a better one."""
+    before, twin, wrong = trial.truths, trial.twin, len(trial.wrong)
+    whole = all(np.all(mask) for pair in masks.values() for mask in pair)
+    matrices = [k for k, v in trial.subject.params.items() if np.ndim(v) == 2 and 1 not in v.shape]
+    truths = []
+    for i, (truth, probe) in enumerate(zip(before, trial.experiment.probes)):
+        every = {f"d{k}": np.ones(np.shape(probe.params[k])) for k in matrices}
+        every |= {k: pair[i] for k, pair in masks.items()}
+        share = number / (probe.m if mean else 1)
+        more = {k: share * mask * probe.params[k[1:]] for k, mask in every.items()}
+        gradients = {k: g + more.get(k, 0) for k, g in truth.gradients.items()}
+        truths.append(replace(truth, gradients=gradients))
+    trial.truths = truths
+    trial.compare()
+    if len(trial.wrong) >= wrong:
+        trial.truths = before
+        trial.compare()
+        return
+    trial.decay = f" and a decay of the weights by {number:.4g}" + " / m" * mean
+    if twin is not None and whole:
+        trial.twin = replace(twin, decay=number, decay_mean=mean)
+    elif twin is not None:
+        trial.usual, trial.twin = f"{twin.cost}, times {twin.scale}", None
 
 
 def gives(twin: Twin, trial: Trial) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType, FunctionType
@@ -30,6 +31,31 @@ def own_lines(statement: ast.stmt) -> range:
     body = getattr(statement, "body", None)
     last = max(body[0].lineno - 1, statement.lineno) if body else statement.end_lineno
     return range(statement.lineno, (last or statement.lineno) + 1)
+
+
+def moved_to(block: Sequence[ast.stmt], i: int) -> Iterator[int]:
+    """Where a statement that changes a variable, dW /= m, may belong: before the first of those that use
+    the variable earlier, after the last of those that use it later."""
+    target = getattr(block[i], "target", None) or getattr(block[i], "targets", [None])[0]
+    if not isinstance(block[i], ast.AugAssign) and not isinstance(target, ast.Subscript):
+        return
+    name = ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
+    uses, stores = [], []
+    for j, s in enumerate(block):
+        nodes = [n for n in ast.walk(s) if hasattr(n, "ctx") and ast.unparse(n) == name]
+        entry = isinstance(s, ast.AugAssign | ast.Assign) and any(
+            isinstance(n, ast.Subscript)
+            and isinstance(n.ctx, ast.Store)
+            and ast.unparse(n.value) == name
+            for n in ast.walk(s)
+        )
+        stored = entry or any(isinstance(n.ctx, ast.Store) for n in nodes)
+        stores += [j] if stored and j != i else []
+        uses += [j] if nodes and not stored and j != i else []
+    start = max((j for j in stores if j < i), default=-1)
+    end = min((j for j in stores if j > i), default=len(block))
+    yield from [j for j in uses if start < j < i][:1]
+    yield from [j for j in uses if i < j <= end][-1:]
 
 
 def head(statement: ast.stmt) -> str:
@@ -96,6 +122,13 @@ class About:
         }
         self.names += list(entries)
         self.sorts = {k: sort_of(v) for k, v in (known | entries).items()}
+        functions = dict(frame.f_globals) if frame is not None else {}
+        functions |= {f"self.{k}": v for k, v in vars(type(known.get("self"))).items()}
+        self.flags = {  # parameters that are False if nothing is given: deriv=False
+            k: [p.name for p in inspect.signature(v).parameters.values() if p.default is False]
+            for k, v in functions.items()
+            if isinstance(v, FunctionType) and False in (v.__defaults__ or ())
+        }
         self.helpers = sorted(
             k
             for k, v in (frame.f_globals.items() if frame is not None else ())
@@ -334,6 +367,10 @@ def node_edits(node: ast.expr, about: About) -> Iterator[tuple[str, ast.expr]]:
     text = ast.unparse(node)
     if isinstance(node, ast.Call):
         yield from sum_edits(node)
+        for flag in about.flags.get(ast.unparse(node.func), ()):
+            if not node.keywords and len(node.args) == 1:
+                words = [ast.keyword(flag, ast.Constant(True))]
+                yield "an argument missing", ast.Call(node.func, node.args, words)
     if not isinstance(node, ast.Constant):
         yield from rewritten(node, PARTS)
     else:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from nn.doctor import experiment as ex
-from nn.doctor.costs import decays, fits, infer_cost, shows_cost, with_another_cost
+from nn.doctor.costs import (
+    best_explained,
+    fits,
+    infer_cost,
+    shows_cost,
+    under_usual_costs,
+    with_another_cost,
+)
 from nn.doctor.diagnosis import Diagnosis
 from nn.doctor.experiment import Experiment, Layout
 from nn.doctor.naming import CannotExamine, Hopeless, Unbound
@@ -19,7 +26,7 @@ from nn.doctor.peel import close
 from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import confirm, find_truth
 from nn.doctor.report import CONVENTION, OK, WRONG, Cause, Report, Verdict
-from nn.doctor.sandbox import Event, Failure, TooLong
+from nn.doctor.sandbox import CUT, Event, Failure, TooLong
 from nn.doctor.simple import nothing_found
 from nn.doctor.subject import ObjectSubject, Subject, batch_of
 from nn.doctor.symmetry import asymmetric
@@ -47,6 +54,7 @@ class Examination:
         self.layout: Layout | None = None
         self.stop: str = ""
         self.diagnosis = Diagnosis(subject, self.report)
+        CUT.clear()
 
     def run(self, only: Experiment | None = None) -> Report:
         """The report on the doctor's own experiments, or on this one only."""
@@ -206,10 +214,16 @@ class Examination:
 
     def judge(self, trials: list[Trial]) -> None:
         report = self.report
+        trials = [best_explained(t) if t.inferred and not t.right else t for t in trials]
         first = trials[0]
         for trial in trials:
             report.checked.append(trial.experiment.title)
         self.describe_truth(first)
+        if CUT:
+            report.notes.append(
+                "gradients were examined as they are before they are clipped, at "
+                + ", ".join(sorted(CUT))
+            )
         report.graph = lambda: self.diagnosis.graph(first)
         self.state(trials)
         wrong = [t for t in trials if not t.right]
@@ -243,8 +257,6 @@ class Examination:
             from nn.doctor.failures import explain_failure
 
             explain_failure(self.diagnosis, failed[0])
-        if first.inferred and decays(report, first):
-            return
         unknown = first.inferred and not first.another and not fits(first)
         single = sum(map(np.size, first.experiment.probes[0].params.values())) == 1
         if unknown and (not report.causes or shows_cost(first) or single):
@@ -285,13 +297,20 @@ class Examination:
         pairs = asymmetric(trial)
         if pairs and report.causes:
             return
-        report.rows, report.causes, report.unexplained, report.notes = [], [], [], []
+        report.rows, report.causes, report.unexplained = [], [], []
+        report.notes = [self.subject.origin] * bool(self.subject.origin)
         if not pairs:
             report.problem = (
                 "there is no cost function, and the gradients are those of none of the usual costs: "
                 "give the doctor the right one as cost."
             )
             return
+        from nn.doctor.repair import mend
+
+        for other in under_usual_costs(trial):
+            if mend(self.diagnosis, other, self.diagnosis.suspects(other, None)):
+                report.notes.append(f"no cost was given; the doctor took the {other.usual}")
+                return
         names = [k for k in trial.subject.params if any(k in pair for pair in pairs)]
         report.rows = [Verdict(f"d{k}", WRONG) for k in names]
         own = [k for k in names if (k, k) in pairs] or names
@@ -311,6 +330,7 @@ class Examination:
         if trial.inferred:
             twin = trial.twin
             usual = trial.usual or (f"{twin.cost}, times {twin.scale}" if twin is not None else "")
+            usual += trial.decay
             self.report.notes.append(
                 f"the gradients are those of the {usual}; the cost that is computed is another"
                 if trial.another

@@ -444,7 +444,7 @@ class Finder:
                 return Report(title, problem=failed_here(subject))
             if time.process_time() > end:
                 break
-            if runs and runs[0][1].subject.origin and not subject.origin:
+            if runs and runs[0][1].subject.origin != subject.origin:
                 break  # its own data are the right ones
             if (
                 runs
@@ -1063,7 +1063,7 @@ def alone(subject: Subject) -> bool:
     """Whether X is one example: a row or a column, or a vector where w is one too."""
     vectors = any(map(np.ndim, subject.params.values()))
     if subject.own_data:
-        return False
+        return subject.lone
     return 1 in np.shape(subject.X) or (np.ndim(subject.X) == 1 and vectors)
 
 

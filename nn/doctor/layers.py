@@ -141,6 +141,11 @@ class Local(Subject):
             if is_numeric(g):
                 run.gradients[f"d{k}"] = np.asarray(g)
         own = {k: v for k, v in before.items() if k not in self.inputs}
+        for part in result if isinstance(result, tuple | list) else (result,):
+            for k, g in part.items() if isinstance(part, Mapping) else ():
+                meant = k if k in own else parameter_meant(k, list(own))
+                if meant is not None and is_numeric(g):
+                    run.gradients[f"d{meant}"] = np.asarray(g)
         found = parameters_in(layer.thing, gradients=True)
         for path, value in found.items():
             near = [k for k in own if owner(k) == owner(path)] or list(own)
@@ -228,6 +233,10 @@ class Layer:
         out = self.method(0)(*inputs[: takes if cost else None])
         if cost is not None:  # the loss is a method by itself
             out = getattr(self.thing, cost)(*inputs[takes:])
+        self.cache = None
+        if isinstance(out, tuple) and len(out) > 1 and len(required(self.method(1))) > 1:
+            out, *rest = out  # what backward is given again
+            self.cache = rest[0] if len(rest) == 1 else tuple(rest)
         self.out = self.kept(lambda name: role_of(name) == "output") if out is None else out
         self.x = inputs[0] if inputs else None
         self.target = inputs[1] if len(inputs) > 1 else None
@@ -247,7 +256,7 @@ class Layer:
             values = [roles["Y"] if role_of(n) == "Y" else self.value_of_cost() for n in needed]
             result = method(*values) if len(needed) > 1 else method(*[1] * len(needed))
         else:
-            roles["m"] = examples_of(self.x, dout)
+            roles |= {"m": examples_of(self.x, dout), "cache": self.cache}
             others = [own.get(n, roles.get(role_of(n) or "", RATE)) for n in needed[1:]]
             result = method(dout, *others) if first else method()
         if result is None:
@@ -439,12 +448,15 @@ def is_first_layer(subject: Local, report: Report) -> bool:
     tree = source_tree(subject.layer.method(1)) if row is not None else None
     returned = [n for n in walk_own(tree) if isinstance(n, ast.Return)] if tree is not None else []
     values = [n.value for n in returned if n.value is not None]
-    nothing = all(isinstance(v, ast.Constant) for v in values)
+    nothing = all(
+        isinstance(v, ast.Constant | ast.Dict) or role_of(getattr(v, "id", "")) == "grads"
+        for v in values
+    )
     named = [n.id for n in walk_own(tree) if isinstance(n, ast.Name)] if tree is not None else []
-    right = others and all(r.verdict in (OK, CONVENTION) for r in others)
-    if row is None or not right or not nothing or any(OF_INPUT.search(n) for n in named):
+    if row is None or not others or not nothing or any(OF_INPUT.search(n) for n in named):
         return False
-    report.rows, report.causes, report.unexplained = others, [], []
+    report.rows = others
+    report.causes = [c for c in report.causes if c.quantity != first]
     report.notes.append("backward gives no gradient of the input: it can only be the first layer")
     return True
 

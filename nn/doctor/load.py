@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import builtins
 import copy
 import importlib
 import io
@@ -404,7 +405,10 @@ def bring(room: Room, statement: ast.stmt) -> None:
     module = found_module(room, statement.module or "")
     for alias in statement.names:
         target = alias.asname or alias.name
-        if isinstance(module, Missing):
+        if re.match(r"builtins|past\b|six\b", statement.module or ""):  # of Python 2
+            own = {"xrange": range, "unicode": str, "raw_input": input}
+            room.names[target] = own.get(alias.name, getattr(builtins, alias.name, Missing(target)))
+        elif isinstance(module, Missing):
             room.missing[alias.name] = module._name
             if alias.name != "*":
                 room.names[target] = Missing(alias.name)

@@ -8,7 +8,6 @@ the loop is run; the gradients are read from the change of the parameters.
 from __future__ import annotations
 
 import ast
-import builtins
 import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from nn.doctor.load import DEFINITIONS, Room, is_constant
+from nn.doctor.load import DEFINITIONS, Room
 from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
+from nn.doctor.pretend import Smaller
 from nn.doctor.report import Cause
-from nn.doctor.sandbox import Event, attempt, place
+from nn.doctor.sandbox import Event, place
 from nn.doctor.statements import Statements, value_at
 from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
 
@@ -33,22 +33,32 @@ class Site:
     """The statements of one training step, and where they stand."""
 
     body: list[ast.stmt]
-    before: list[ast.stmt]  # in the same function, up to the loop
     loops: list[ast.For | ast.While]  # around it, the outermost first
     owner: Function
     kind: str | None  # the class, for a method
     updates: dict[str, ast.stmt] = field(default_factory=dict)  # none where other code updates
     file: str = ""
+    inner: dict[str, ast.stmt] = field(default_factory=dict)  # updates of a step inside
 
     def changes(self, statement: ast.stmt) -> bool:
-        """Whether a parameter is updated in this statement."""
-        inner = [statement, *inner_statements(statement)]
-        return any(u is s for u in self.updates.values() for s in inner)
+        """Whether a parameter is known to be updated in this statement."""
+        return is_inside(self.updates.values(), statement)
+
+    @property
+    def step(self) -> list[ast.stmt]:
+        """The statements of one step, as far as they are known to belong to it."""
+        known = self.updates or self.inner
+        ends = [i for i, s in enumerate(self.body) if is_inside(known.values(), s)]
+        last = max(ends, default=len(self.body))
+        body, later = self.body[: last + 1], self.body[last + 1 :]
+        first = turned(body, later, known)
+        return without_talk(first or (body if self.updates else self.body))
 
     @property
     def start(self) -> tuple[str, int]:
-        """Its file, or cell, and its first line."""
-        return self.file, self.body[0].lineno
+        """Its file, or cell, and the first line that is run."""
+        first = next((s for s in self.body if not isinstance(s, ast.Global)), self.body[0])
+        return self.file, first.lineno
 
     @property
     def shows_loss(self) -> bool:
@@ -69,17 +79,25 @@ class Site:
         return f"the training step at {place(self.file, self.line)}" + (where and f" of {where}")
 
 
+def is_inside(statements: Iterable[ast.stmt], statement: ast.stmt) -> bool:
+    inside = [statement, *inner_statements(statement)]
+    return any(u is s for u in statements for s in inside)
+
+
 def sites(room: Room) -> Iterator[Site]:
     """The training steps in the text of a file: the innermost blocks that compute with parameters and
-    then change them by what they have computed; loops that leave this to what they call, too."""
-    trees = room.statements
+    then change them by what they have computed; loops that leave this to what they call, too.
+
+    Numbers of examples are those of the invented data, as in the file's own run.
+    """
+    files = {Smaller().visit(copy.deepcopy(s)): room.files[s] for s in room.statements}
+    trees = list(files)
     inside = {
         f.name: reads(f) for t in trees for f in ast.walk(t) if isinstance(f, ast.FunctionDef)
     }
 
     def visit(
         body: list[ast.stmt],
-        before: list[ast.stmt],
         loops: list[ast.For | ast.While],
         owner: Function,
         kind: str | None,
@@ -88,13 +106,13 @@ def sites(room: Room) -> Iterator[Site]:
         for i, s in enumerate(body):
             inner: Iterator[Site] = iter(())
             if isinstance(s, ast.ClassDef):
-                inner = visit(Mangled(s.name).visit(copy.deepcopy(s)).body, [], [], None, s.name)
+                inner = visit(Mangled(s.name).visit(copy.deepcopy(s)).body, [], None, s.name)
             elif isinstance(s, ast.FunctionDef):
-                inner = visit(s.body, [], [], s, kind)
+                inner = visit(s.body, [], s, kind)
             elif isinstance(s, ast.For | ast.While):
-                inner = visit(s.body, [*before, *body[:i]], [*loops, s], owner, kind)
+                inner = visit(s.body, [*loops, s], owner, kind)
             elif isinstance(s, ast.If | ast.With):
-                inner = visit(s.body, [*before, *body[:i]], loops, owner, kind)
+                inner = visit(s.body, loops, owner, kind)
             for site in inner:
                 if isinstance(s, ast.For | ast.While) and feeds(body[:i], s, site.updates):
                     continue  # a loop over the layers: the step begins before it
@@ -104,16 +122,16 @@ def sites(room: Room) -> Iterator[Site]:
         if not found and (loops or owner is not None):
             updates = updates_in(body, inside)
             if updates or (loops and calls_any(body, inside)):
-                yield Site(body, before, loops, owner, kind, updates)
+                yield Site(body, loops, owner, kind, updates)
 
     steps = False
-    for i, s in enumerate(trees):
-        for site in visit([s], trees[:i], [], None, None):
+    for s in trees:
+        for site in visit([s], [], None, None):
             steps = steps or (site.owner is None and bool(site.updates))
-            site.file = room.files[s]
+            site.file = files[s]
             yield site
-    if not steps and len(set(room.files.values())) == 1:
-        yield from straight(trees, inside, room)
+    if not steps and len(set(files.values())) == 1:
+        yield from straight(files, inside)
 
 
 def around(site: Site) -> Iterator[Site]:
@@ -121,18 +139,20 @@ def around(site: Site) -> Iterator[Site]:
     yield site
     for i in range(len(site.loops) - 1, -1, -1):
         if (body := site.loops[i].body) is not site.body:
-            yield replace(site, body=body, loops=site.loops[: i + 1], updates={})
+            yield replace(
+                site, body=body, loops=site.loops[: i + 1], updates={}, inner=site.updates
+            )
     if site.owner is not None and not (site.loops and site.updates):
         body = site.owner.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body = body[1:]
         if body:
-            yield replace(site, body=body, before=[], loops=[], updates={})
+            yield replace(site, body=body, loops=[], updates={}, inner=site.updates)
 
 
-def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) -> Iterator[Site]:
+def straight(files: Mapping[ast.stmt, str], inside: Mapping[str, set[str]]) -> Iterator[Site]:
     """A single step in a script without a loop over the data."""
-    body = [s for s in trees if not isinstance(s, (*DEFINITIONS, ast.Import, ast.ImportFrom))]
+    body = [s for s in files if not isinstance(s, (*DEFINITIONS, ast.Import, ast.ImportFrom))]
     updates = updates_in(body, inside)
     first = [
         i
@@ -142,7 +162,7 @@ def straight(trees: list[ast.stmt], inside: Mapping[str, set[str]], room: Room) 
     ]
     start = max(first, default=-1) + 1
     if updates:
-        yield Site(body[start:], body[:start], [], None, None, updates, room.files[body[0]])
+        yield Site(body[start:], [], None, None, updates, files[body[0]])
 
 
 def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool:
@@ -260,14 +280,14 @@ class TrainingStep(Statements):
 
     descends = True
     reports_cost = True
+    own_data = True
 
     def __init__(
         self,
         site: Site,
         room: Mapping[str, Any],
-        inputs: Any = None,
-        targets: Any = None,
         *,
+        targets: Any = None,
         places: Sequence[str] | None = None,
         shared: Iterable[str] = (),
         home: dict[str, Any] | None = None,
@@ -275,14 +295,11 @@ class TrainingStep(Statements):
         self.site = site
         loops = [s.target for s in site.loops if isinstance(s, ast.For)]
         self.counters = {n.id for t in loops for n in ast.walk(t) if isinstance(n, ast.Name)}
-        last = max((i for i, s in enumerate(site.body) if site.changes(s)), default=len(site.body))
-        body = site.body[: last + 1]
+        body = site.step
         read = [p for s in body for p in sorted(reads(s))]
         data = {role: data_name(role, read, site, room) for role in ("X", "Y")}
-        for role, given in (("X", inputs), ("Y", targets)):
-            if data[role] is None and given is not None:
-                same = [p for p in read if value_at(room, p) is given]
-                data[role] = same[0] if same else None
+        if targets is not None:
+            data = by_value(data, [p for p in read if p not in site.updates], targets, room)
         name = site.owner.name if site.owner is not None else "<module>"
         places = places or self.places_known()
         self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
@@ -320,10 +337,9 @@ class TrainingStep(Statements):
                 break
             names = [p for t in stored_inside(s) if (p := place_of(t)) is not None]
             used = reads(s)
-            if used & computed or any(isinstance(n, ast.Call) for n in ast.walk(s)):
-                for name in names:
-                    if is_loss(name, s):
-                        return i + 1, name, output
+            computes = used & computed or any(isinstance(n, ast.Call) for n in ast.walk(s))
+            if computes and (loss := loss_among(names, s)) is not None:
+                return i + 1, loss, output
             if any(p.startswith("self.") for p in computed) and calls_own(s):
                 used |= computed
             side = output_side(s, targets, computed)
@@ -354,9 +370,9 @@ class TrainingStep(Statements):
         for i, s in enumerate(body):
             if self.site.changes(s):
                 return None
-            for target in stored(s):
-                if (name := place_of(target)) is not None and is_loss(name, s):
-                    return i + 1, name
+            names = [p for t in stored(s) if (p := place_of(t)) is not None]
+            if (loss := loss_among(names, s)) is not None:
+                return i + 1, loss
         return None
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
@@ -424,8 +440,72 @@ def data_name(role: str, read: list[str], site: Site, room: Mapping[str, Any]) -
     return entry if single and times == uses and value_at(room, entry) is not None else found
 
 
+def by_value(
+    data: Mapping[str, str | None], read: list[str], targets: Any, room: Mapping[str, Any]
+) -> dict[str, str | None]:
+    """The places of the data, where their names do not say them: the targets are known, the input is the
+    first array of as many examples."""
+    X, Y = data["X"], data["Y"]
+    arrays = [p for p in dict.fromkeys(read) if isinstance(value_at(room, p), np.ndarray)]
+    Y = Y or next((p for p in arrays if np.array_equal(value_at(room, p), targets)), None)
+    if Y is not None and X is None:
+        shape, others = np.shape(value_at(room, Y)), [p for p in arrays if p != Y]
+        shapes = {p: np.shape(value_at(room, p)) for p in others}
+        X = next((p for p in others if len(shapes[p]) == 2 and set(shapes[p]) & set(shape)), None)
+    return {"X": X, "Y": Y}
+
+
+def turned(
+    body: list[ast.stmt], later: list[ast.stmt], parameters: Iterable[str]
+) -> list[ast.stmt]:
+    """A step that begins with the output, where that is computed after the update for the next round;
+    else nothing."""
+    known: set[str] = set()
+    wanted: set[str] = set()
+    for s in body:
+        wanted |= reads(s) - known
+        known |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+    ahead = []
+    made: set[str] = set()
+    for s in later:
+        names = {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+        leaves = any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(s))
+        if names and not leaves and not reads(s) & (known - set(parameters) - made):
+            ahead.append(s)
+            made |= names
+    computed = any(reads(s) & set(parameters) for s in ahead)
+    return [*ahead, *body] if made & wanted and computed else []
+
+
+TALK = re.compile(
+    r"print|append|write|flush|plot|show|draw|pause|legend|title|label$|savefig|scatter|set_|display"
+)
+
+
+def without_talk(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements up to the last that does more than to say or to keep how training goes."""
+    while len(body) > 1 and tells(body[-1]):
+        body = body[:-1]
+    return body
+
+
+def tells(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.If):
+        return all(map(tells, [*statement.body, *statement.orelse]))
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    f = statement.value.func
+    return bool(TALK.match(getattr(f, "attr", getattr(f, "id", ""))))
+
+
 def is_many(value: Any) -> bool:
     return is_arraylike(value) or of_numbers(value) is not None
+
+
+def loss_among(names: Iterable[str], statement: ast.stmt) -> str | None:
+    """The loss among the names that a statement assigns; of loss and cost the one that is a sum."""
+    losses = [n for n in names if is_loss(n, statement)]
+    return max(losses, key=lambda n: "cost" in n.lower(), default=None)
 
 
 def is_loss(place: str, statement: ast.stmt) -> bool:
@@ -513,80 +593,10 @@ def root_of_place(place: str) -> str:
     return match[0] if match else place
 
 
-# --- the surroundings of a step -------------------------------------------------------------------
-
-
-def surroundings(
-    site: Site, names: Mapping[str, Any], given: Mapping[str, Any], data: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The names that the step finds: what stands before the loop is executed with ``given`` arguments,
-    and ``data``, by role, for names that nothing defines."""
-    room = {**names, **given}
-
-    def execute(statement: ast.stmt) -> None:
-        try:
-            code = compile(
-                ast.fix_missing_locations(ast.Module([statement], [])), "<before>", "exec"
-            )
-        except SyntaxError:  # it continues or leaves the loop
-            return
-        for _ in range(6):
-            _, failure = attempt(lambda: exec(code, room), seconds=1, seed=3)
-            error = failure.error if failure is not None else None
-            if not isinstance(error, NameError) or error.name is None:
-                return
-            value = guess(error.name, site, data)
-            if value is None:
-                return
-            room[error.name] = value
-
-    for s in site.before:
-        if is_constant(s) if site.owner is None else not isinstance(s, ast.For | ast.While):
-            execute(copy.deepcopy(s))
-    for k, v in room.items():  # the data have fewer examples than the file's
-        if type(v) is int and role_of(k) == "m" and v > data["m"]:
-            room[k] = data["m"]
-    for loop in site.loops:
-        if isinstance(loop, ast.For):
-            first = ast.parse("_ = next(iter(_))").body[0]
-            assert isinstance(first, ast.Assign) and isinstance(first.value, ast.Call)
-            first.value.args = [
-                ast.Call(ast.Name("iter", ast.Load()), [copy.deepcopy(loop.iter)], [])
-            ]
-            first.targets = [copy.deepcopy(loop.target)]
-            execute(first)
-            if isinstance(loop.target, ast.Name) and "range(" in ast.unparse(loop.iter):
-                room.setdefault(loop.target.id, 0)
-    nodes = [n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Name)]
-    own = {n.id for n in nodes if not isinstance(n.ctx, ast.Load)}
-    for name in dict.fromkeys(n.id for n in nodes if n.id not in own):
-        if name not in room and not hasattr(builtins, name):
-            value = guess(name, site, data)
-            if value is not None:
-                room[name] = value
-    return room
-
-
-def guess(name: str, site: Site, data: Mapping[str, Any]) -> Any:
-    """A value for a name that nothing defines, by what such a name means, or by its use."""
-    role = role_of(name)
-    if role is not None and role in data:
-        return data[role]
-    text = "\n".join(ast.unparse(s) for s in [*site.before, *site.body])
-    if re.search(rf"range\({name}\)|/ \(?{name}\b", text):
-        return data.get("m")
-    return None if role is not None else data.get("X")
-
-
 def receives_gradients(site: Site) -> bool:
     """Whether the gradients are an argument: an update."""
     names = [a.arg for a in site.owner.args.args] if site.owner is not None else []
     return "grads" in map(role_of, names) or any(re.match("grad|d[WB]|dw|db", n) for n in names)
-
-
-def has_targets(site: Site) -> bool:
-    names = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
-    return "Y" in map(role_of, names | names_in(site.body))
 
 
 def columns_for(site: Site, function: Any, m: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ ROLES: dict[str, str] = {
     for role, names in {
         "params": "parameters params param weights theta thetas w_b model network net p ws weight "
         "nn_params initial_nn_params all_theta",
-        "X": "x a0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
+        "X": "x a0 a_0 inputs input data x_train train_x x_batch features xs batch x_data input_data "
         "samples sample example feature images image img pixels pattern patterns observation train_data "
         "x_in inp inputs_list",
         "Y": "y t labels label targets target y_true y_train train_y true truth ys y_batch ground_truth "
@@ -212,10 +212,13 @@ def bind(
     lower = {name.lower(): name for name in pool}
     bound: dict[str, Any] = {}
     missing = []
+    targets = [p.name for p in parameters if role_of(p.name) == "Y"]
     for p in parameters:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             continue
         role = role_of(p.name)
+        if p.name.lower() == "y" and len(targets) == 2 and "output" in roles:
+            role = "output"  # beside t, or y_true
         if p.name in extra:
             given = extra[p.name]
             bound[p.name] = np.array(given) if isinstance(given, np.ndarray) else given

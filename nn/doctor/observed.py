@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import Room
-from nn.doctor.loops import TrainingStep
-from nn.doctor.naming import flatten, of_numbers
+from nn.doctor.loops import Mangled, TrainingStep
+from nn.doctor.naming import flatten
 from nn.doctor.sandbox import TooLong, attempt, is_his
 from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved
 from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
@@ -37,9 +37,10 @@ class Seen(TooLong):
 
 
 class Difference:
-    """``left - right``, or ``scores[rows, labels] -= 1``, at a place of the file."""
+    """``left - right`` at a place of the file; ``labels``: of "rows" for ``scores[rows, labels] -= 1``,
+    of "one" for ``scores[label] -= 1``."""
 
-    def __init__(self, place: Place, left: ast.expr, right: ast.expr, labels: bool = False):
+    def __init__(self, place: Place, left: ast.expr, right: ast.expr, labels: str = ""):
         self.place, self.labels = place, labels
         self.sides = [compiled(e) for e in (left, right)]
         self.calls = any(isinstance(n, ast.Call) for e in (left, right) for n in ast.walk(e))
@@ -54,19 +55,26 @@ class Difference:
         finally:
             if random is not None:
                 np.random.set_state(random)
-        if self.labels:
-            labels = np.asarray(right)
-            if labels.dtype.kind not in "iu" or np.ndim(left) != 2 or labels.ndim > 1:
-                return None
-            right = np.eye(np.shape(left)[1])[labels.reshape(-1)]
-        return left, right
+        if not self.labels:
+            return left, right
+        shape, labels = np.shape(left), np.asarray(right)
+        if labels.dtype.kind not in "iu":
+            return None
+        if self.labels == "one" and labels.size == 1 and shape[:1] == (np.size(left),):
+            return left, np.eye(shape[0])[int(labels.item())].reshape(shape)
+        if self.labels == "rows" and len(shape) == 2 and labels.ndim < 2:
+            return left, np.eye(shape[1])[labels.reshape(-1)]
+        return None
 
 
 def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
     """The differences in a file that may be those of output and targets, by file and line."""
     found: dict[tuple[str, int], list[Difference]] = {}
-    for tree in room.statements:
-        file = room.files[tree]
+    for statement in room.statements:
+        file = room.files[statement]
+        tree: ast.AST = statement
+        if isinstance(statement, ast.ClassDef):
+            tree = Mangled(statement.name).visit(copy.deepcopy(statement))
         inside = {
             n: parts
             for c in ast.walk(tree)
@@ -76,21 +84,27 @@ def differences(room: Room) -> dict[tuple[str, int], list[Difference]]:
         for n in ast.walk(tree):
             match n:
                 case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                    labels = False
+                    labels = ""
                 case ast.BinOp(
                     left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Add(), right=right
                 ):
-                    labels = False
+                    labels = ""
                 case ast.AugAssign(
                     target=ast.Subscript(value=left, slice=ast.Tuple(elts=[_, right])),
                     op=ast.Sub(),
                     value=ast.Constant(value=1),
                 ):
-                    labels = True
+                    labels = "rows"
+                case ast.AugAssign(
+                    target=ast.Subscript(value=left, slice=right),
+                    op=ast.Sub(),
+                    value=ast.Constant(value=1),
+                ):
+                    labels = "one"
                 case ast.AugAssign(target=left, op=ast.Sub(), value=right):
-                    labels = False
+                    labels = ""
                 case ast.Call(func=ast.Attribute(attr="subtract"), args=[left, right]):
-                    labels = False
+                    labels = ""
                 case _:
                     continue
             left, right = (read_only(whole_of(e, inside.get(n, {}))) for e in (left, right))
@@ -154,7 +168,6 @@ class ObservedStep(TrainingStep):
     Its data stay as they are: only the parameters are varied.
     """
 
-    own_data = True
     unchanged: Sequence[str] = ()  # biases that a step leaves as they are
 
     def marks(
@@ -175,11 +188,16 @@ class ObservedStep(TrainingStep):
                 return
             room |= {k: after[k] for k in room if k in after and k not in self.counters}
         now = numbers_held(after)
+        if any(
+            k in now and now[k].shape != v.shape and is_weight(k, now) for k, v in before.items()
+        ):
+            return  # data of a form that is not meant for this code
         changed = [
             k
             for k, v in before.items()
             if k in now
-            and np.shape(now[k]) == v.shape
+            and now[k].dtype.kind == "f"  # else it counts something
+            and now[k].shape == v.shape
             and differs(v, now[k])
             and not shuffled(v, now[k])
         ]
@@ -319,10 +337,7 @@ def is_weight(place: str, among: Mapping[str, Any]) -> bool:
 
 def numbers_held(room: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays, lists of numbers and single numbers, by path."""
-    single = {k: v for k, v in room.items() if type(v) is int}
-    lists = {k: v for k, v in room.items() if isinstance(v, list) and of_numbers(v) is not None}
-    held = arrays_of(SimpleNamespace(**room), numbers=True, lists=True, plain=True)
-    return single | lists | held
+    return arrays_of(SimpleNamespace(**room), numbers=True, lists=True, plain=True)
 
 
 def kind_of(value: Any) -> str:

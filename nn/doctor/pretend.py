@@ -8,7 +8,9 @@ from __future__ import annotations
 import ast
 import builtins
 import io
+import linecache
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -108,6 +110,8 @@ class Table(np.ndarray):
         self.names = names if self.ndim == 2 and self.shape[1] == len(names) else ()
 
     def column(self, name: str) -> int:
+        if name not in self.names and LABEL.search(name):
+            name = next((n for n in self.names if LABEL.search(n)), name)
         return self.names.index(name) if name in self.names else column(name, self.shape[-1])
 
     @property
@@ -124,7 +128,7 @@ class Table(np.ndarray):
 
     @property
     def columns(self) -> list[str]:
-        return [f"x{i}" for i in range(self.shape[-1] - 1)] + ["y"]
+        return list(self.names) or [*(f"x{i}" for i in range(self.shape[-1] - 1)), "y"]
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple) and any(isinstance(k, str | list) for k in key):
@@ -155,6 +159,10 @@ class Table(np.ndarray):
             return self.dropped
         if name in ("sample", "map", "apply", "replace"):
             return lambda *args, **kwargs: self
+        if name == "features":
+            return self
+        if name == "targets":
+            return table(np.arange(len(self))[:, None] % max(SIZES["classes"], 1))
         if self.ndim == 2:
             return self[name]
         raise AttributeError(name)
@@ -180,6 +188,15 @@ class Bunch(dict[str, Any]):
             raise AttributeError(name) from None
 
 
+class Archive:
+    """Arrays by names that say what they are; of weights there are none."""
+
+    def __getitem__(self, name: str) -> Any:
+        if (found := known_as(name)) is None:
+            raise KeyError(name)
+        return found
+
+
 def column(name: str, n: int) -> int:
     """Which column of a table has this name: the last one is the class, others as they are asked for."""
     if LABEL.search(name) or name.lower() == "y":
@@ -202,23 +219,29 @@ def examples(features: int, classes: int, m: int = EXAMPLES) -> tuple[Any, Any]:
     return X, y if classes else X[:, 0] - 0.5 * X[:, -1] + rng.normal(size=m)
 
 
+OF_LABELS = re.compile(r"label|target|_y\b|\by_|(?-i:[a-z]Y\d?\b)", re.I)  # paths
+OF_INPUTS = re.compile(r"image|feature|_x\b|\bx_|(?-i:[a-z]X\d?\b)", re.I)
+
+
 def says_what(path: Any) -> bool:
     """Whether a path says if it is one of inputs or of labels."""
-    return isinstance(path, str) and bool(
-        re.search(r"label|target|image|_[xy]\b|\b[xy]_", path, re.I)
-    )
+    return isinstance(path, str) and bool(OF_LABELS.search(path) or OF_INPUTS.search(path))
 
 
 def table_from(path: Any) -> Any:
     """A file with rows of numbers: the class is the last column, of digits the first."""
-    name = str(path).lower()
-    digits = re.search(r"mnist|digit|idx\d", name)
+    name = str(path)
+    digits = re.search(r"mnist|digit|idx\d", name.lower())
     X, y = examples(784, 10) if digits else examples(**SIZES)
-    if re.search(r"label|target|_y\b|\by_", name):
+    if OF_LABELS.search(name):
         return y
-    if re.search(r"image|_x\b|\bx_|feature", name):
+    if OF_INPUTS.search(name):
         return X
-    return table(np.c_[y, X * 255] if digits else np.c_[X, y])
+    if not digits:
+        return table(np.c_[X, y])
+    pictures = table(np.c_[y, X * 255])
+    pictures.names = ["label", *(f"pixel{i}" for i in range(X.shape[1]))]
+    return pictures
 
 
 def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
@@ -262,6 +285,9 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         return table_from(first)
     if name == "accuracy_score":
         return 0.5
+    if name == "FuncAnimation" and len(args) > 1:
+        for picture in range(2):
+            args[1](picture)
     return Pretend(name)
 
 
@@ -281,13 +307,36 @@ def data_for(target: ast.expr, text: str) -> Any:
     return y if labels else table(X)
 
 
-class Thousandth(ast.NodeTransformer):
-    """A thousandth for the numbers of examples of data sets: 60 for 60000."""
+BATCH = re.compile(r"batch(?!.*(?:index|num|no|count|norm))", re.I)
+FEW = 16  # examples in a batch, for more than 32
+
+
+class Smaller(ast.NodeTransformer):
+    """Numbers of examples as the invented data have them: 60 for 60000, and small batches."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if type(node.value) is int and node.value in THOUSANDS and node.value % 1000 == 0:
             return ast.copy_location(ast.Constant(node.value // 1000), node)
         return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        name = getattr(node.targets[0], "id", getattr(node.targets[0], "attr", ""))
+        node.value = self.batch(name, node.value)
+        return self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST:
+        node.value = self.batch(node.arg or "", node.value)
+        return self.generic_visit(node)
+
+    def batch(self, name: str, value: ast.expr) -> ast.expr:
+        if is_many_for(name, getattr(value, "value", None)):
+            return ast.copy_location(ast.Constant(FEW), value)
+        return value
+
+
+def is_many_for(name: str, value: Any) -> bool:
+    """Whether this is the size of a batch that is larger than the invented data should have."""
+    return type(value) is int and value > 2 * FEW and bool(BATCH.search(name))
 
 
 def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
@@ -312,23 +361,72 @@ def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
     return None
 
 
+def answer_to(line: str, text: str, number: int) -> str:
+    """What to type where a line of a program asks: a word that it looks for, a number, or words.
+
+    >>> answer_to("n = int(input('layers? '))", "", 3)
+    '3'
+    >>> gate = "gate = input().upper()"
+    >>> answer_to(gate, gate + "; print(1 if gate == 'XOR' else 2)", 3)
+    'XOR'
+    >>> answer_to("words = input()", "for c in words: print(c)", 3)
+    'the quick brown fox'
+    """
+    if re.search(r"epoch|iter", line, re.I):
+        number = 40
+    if re.search(r"\b(?:int|float)\b.*input\(.*split", line):
+        return f"{number} {number + 1}"
+    match = re.match(r"\s*(\w+)\s*=.*input\(", line)
+    if match is None or re.search(r"\b(?:int|float|eval)\(\s*input", line):
+        return str(number)
+    name = match[1]
+    words = re.findall(rf"\b{name}(?:\.\w+\(\))* (?:==|!=|in) [\[(]?['\"](\w+)['\"]", text)
+    words = [w for w in words if not re.fullmatch(r"q|quit|e?xit|stop|end|no?|done", w, re.I)]
+    if words:
+        return words[0]
+    if re.search(rf"\b(?:int|float|eval|list|array)\({name}\b", text):
+        return str(number)
+    if re.search(rf"\b(?:int|float)\b.*\b{name}\.split", text):
+        return f"{number} {number + 1}"
+    return " ".join(TEXT.split()[:4])
+
+
+def rows_of(path: Any, text: str) -> str:
+    """What a file holds: rows of numbers with the class at the end, or prose."""
+    if not re.search(r"\.(csv|data|dat|tsv)$", str(path), re.I) and "split(','" not in text:
+        return TEXT
+    tabs = str(path).lower().endswith("tsv")
+    X, y = examples(**SIZES)
+    return "".join(
+        ("\t" if tabs else ",").join([*(f"{v:.4f}" for v in x), str(int(label))]) + "\n"
+        for x, label in zip(X, y)
+    )
+
+
 @contextmanager
-def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
-    """Files that are not there are invented, and questions are answered."""
-    real_open, answers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
+def pretended(sizes: Sizes, hot: bool = False, text: str = "") -> Iterator[None]:
+    """Files that are not there are invented, and questions are answered, as the ``text`` of the program
+    wants them."""
+    real_open, numbers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
 
     def opened(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         try:
             return real_open(file, mode, *args, **kwargs)
         except (OSError, TypeError):
-            return io.BytesIO(TEXT.encode()) if "b" in mode else io.StringIO(TEXT)
+            content = rows_of(file, text)
+            return io.BytesIO(content.encode()) if "b" in mode else io.StringIO(content)
+
+    def answer(*question: Any) -> str:
+        caller = sys._getframe(1)
+        line = linecache.getline(caller.f_code.co_filename, caller.f_lineno)
+        return answer_to(line, text, int(next(numbers)))
 
     def or_table(read: Callable[..., Any]) -> Callable[..., Any]:
         def either(file: Any, *args: Any, **kwargs: Any) -> Any:
             try:
                 return read(file, *args, **kwargs)
             except (OSError, TypeError, ValueError):
-                return table_from(file)
+                return Archive() if str(file).endswith(".npz") else table_from(file)
 
         return either
 
@@ -341,5 +439,5 @@ def pretended(sizes: Sizes, hot: bool = False) -> Iterator[None]:
         for module in (builtins, io):
             stack.enter_context(mock.patch.object(module, "open", opened))
         stack.enter_context(mock.patch.object(time, "sleep", lambda seconds: None))
-        stack.enter_context(mock.patch.object(builtins, "input", lambda *a: str(next(answers))))
+        stack.enter_context(mock.patch.object(builtins, "input", answer))
         yield

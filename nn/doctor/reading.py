@@ -297,7 +297,8 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     }
     own = {p.name: data.get(str(role_of(p.name))) for p in parameters if p.name != "self"}
     if "Y" not in map(role_of, own):
-        own |= {n: data.get("Y") for n in own if role_of(n) == "output" or n.endswith("outputs")}
+        outputs = re.compile(r"(?!n_|num).*outputs$")
+        own |= {n: data.get("Y") for n in own if role_of(n) == "output" or outputs.match(n)}
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
     unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
     if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits

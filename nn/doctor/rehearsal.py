@@ -8,32 +8,36 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType, FunctionType, SimpleNamespace
+from types import CodeType, FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Missing, Room
-from nn.doctor.naming import role_of
+from nn.doctor.naming import role_of, tree_of
 from nn.doctor.pretend import (
+    FEW,
     FORM,
     SIZES,
     Pretend,
     Sizes,
-    Thousandth,
+    Smaller,
     data_for,
+    is_many_for,
     known_as,
     other_sizes,
     pretended,
     says_what,
     table_from,
 )
-from nn.doctor.sandbox import TooLong, attempt, is_his
+from nn.doctor.repair import compiled
+from nn.doctor.sandbox import Failure, TooLong, attempt, is_his
 from nn.doctor.statements import copied, is_data
 from nn.doctor.subject import arrays_of, differs
 
@@ -81,20 +85,25 @@ class Rehearsal:
         kept = dict(names)
         self.counts = dict.fromkeys(self.counts, 0)
         missing = {k: v for k, v in names.items() if isinstance(v, Missing)}
+        codes = {f: (f.__code__, f.__defaults__) for f in functions_in(names)}
         try:
+            for f in codes:
+                f.__code__, f.__defaults__ = smaller(f)
             names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
             names["__name__"] = "__main__"
             names |= {name: self.reader(name) for name in self.read}
-            with pretended(sizes, self.hot):
+            with pretended(sizes, self.hot, self.text):
                 yield
                 self.filled |= FORM["used"]
         finally:
+            for f, before_it in codes.items():
+                f.__code__, f.__defaults__ = before_it
             names.clear()
             names |= kept
             names |= before
 
-    def drive(self, action: Callable[[], Any]) -> Seen:
-        """What the names hold when this call comes to the steps."""
+    def drive(self, action: Callable[[], Any]) -> tuple[Seen, Failure | None]:
+        """What the names hold when this call comes to the steps, and why it ends early."""
         own, self.seen = self.seen, {}
 
         def traced() -> None:
@@ -103,8 +112,8 @@ class Rehearsal:
 
         try:
             with self.stage(SIZES):
-                attempt(traced, seconds=1, seed=3)
-            return self.seen
+                _, failure = attempt(traced, seconds=1, seed=3)
+            return self.seen, failure
         finally:
             self.seen = own
 
@@ -115,7 +124,7 @@ class Rehearsal:
                 continue
             if time.monotonic() > end:
                 break
-            module = ast.Module([Thousandth().visit(copy.deepcopy(statement))], [])
+            module = ast.Module([Smaller().visit(copy.deepcopy(statement))], [])
             code = compile(module, self.room.files[statement], "exec")
 
             def execute(code: Any = code) -> None:
@@ -141,18 +150,22 @@ class Rehearsal:
                     self.room.names[error.name] = value
                     attempt(execute, seconds=SECONDS / 2, seed=3)
                     continue
+            apart = str(error).startswith("not enough values to unpack (")  # of a Pretend
             for target in statement.targets if isinstance(statement, ast.Assign) else ():
-                self.fill(target)
+                self.fill(target, anything=apart)
         return None
 
-    def fill(self, target: ast.expr) -> None:
-        """Give the names that a statement would have assigned data that are usually called so."""
+    def fill(self, target: ast.expr, anything: bool = False) -> None:
+        """Give the names that a statement would have assigned data that are usually called so; other
+        names of what can be anything a stand-in."""
         for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
             if isinstance(part, ast.Tuple):
-                self.fill(part)
+                self.fill(part, anything)
             elif isinstance(part, ast.Name) and role_of(part.id) in ("X", "Y"):
                 self.room.names.setdefault(part.id, data_for(part, self.text))
                 self.filled = True
+            elif isinstance(part, ast.Name) and anything:
+                self.room.names.setdefault(part.id, Pretend(part.id))
 
     def reader(self, name: str) -> Any:
         """What stands for a function that reads data: it gives what its result is assigned to."""
@@ -174,9 +187,21 @@ class Rehearsal:
             self.counts[here] += 1
             if self.counts[here] == 1:
                 self.keep(here, frame)
-            elif self.counts[here] < 4 and self.trained(here, frame):
+            elif self.counts[here] < 4 and self.trained(here, frame) and not self.awaited(frame):
                 raise Enough
         return self.trace
+
+    def awaited(self, frame: FrameType) -> bool:
+        """Whether a function that has called this one has a step that was not come to yet."""
+        left = [(file, line) for (file, line), count in self.counts.items() if not count]
+        above = frame.f_back
+        while above is not None and left:
+            code = above.f_code
+            lines = {line for _, _, line in code.co_lines()}
+            if any(file == code.co_filename and line in lines for file, line in left):
+                return code.co_name != "<module>"
+            above = above.f_back
+        return False
 
     def trained(self, here: Place, frame: FrameType) -> bool:
         """Whether numbers that were there when the step began are others now."""
@@ -196,6 +221,27 @@ class Rehearsal:
             sys.settrace(self.trace)
         self.seen[here] = found["local"], found["shared"]
         self.numbers[here] = {k: np.array(v) for k, v in numbers_in(frame).items()}
+
+
+def functions_in(names: dict[str, Any]) -> list[FunctionType]:
+    """The functions of a file, and the methods of its classes."""
+    kinds = [v for v in names.values() if isinstance(v, type) and v.__module__ == "learner"]
+    every = [*names.values(), *(f for kind in kinds for f in vars(kind).values())]
+    return [f for f in every if isinstance(f, FunctionType) and is_his(f.__code__)]
+
+
+def smaller(function: FunctionType) -> tuple[CodeType, Any]:
+    """The code of a function with small numbers of examples, and its default values, see `Smaller`."""
+    tree = tree_of(function.__code__)
+    code: CodeType | None = None
+    if isinstance(tree, ast.FunctionDef):
+        new = Smaller().visit(copy.deepcopy(tree))
+        code = compiled(new, function.__code__) if ast.dump(new) != ast.dump(tree) else None
+    names = [p.name for p in inspect.signature(function).parameters.values()]
+    given = function.__defaults__
+    pairs = zip(names[len(names) - len(given or ()) :], given or ())
+    defaults = given and tuple(FEW if is_many_for(k, v) else v for k, v in pairs)
+    return code or function.__code__, defaults
 
 
 def numbers_in(frame: FrameType) -> dict[str, Any]:

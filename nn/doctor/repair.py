@@ -29,6 +29,7 @@ from nn.doctor.edits import (
     at,
     attributes_in,
     head,
+    moved_to,
     own_lines,
     put,
     statement_edits,
@@ -70,7 +71,7 @@ def sort_of_edit(kind: str) -> str:
 
 
 class Edit(NamedTuple):
-    """One changed place of one function."""
+    """One changed place of one function; two, for a statement that is moved."""
 
     kind: str
     code: CodeType
@@ -79,6 +80,7 @@ class Edit(NamedTuple):
     line: int
     before: str
     after: str
+    left: tuple[Path, ast.AST] | None = None  # what is put where a statement stood that was moved
 
 
 def mend(diagnosis: Diagnosis, trial: Trial, lines: Sequence[tuple[str, int]] = ()) -> bool:
@@ -101,15 +103,17 @@ def mend(diagnosis: Diagnosis, trial: Trial, lines: Sequence[tuple[str, int]] = 
 
 
 def cause_of(edit: Edit, quantity: str, proof: str) -> Cause:
+    moved = edit.left is not None
+    says = f"stand {edit.after}" if moved else f"be `{edit.after}`"
     return Cause(
         quantity,
         edit.kind,
-        f"{edit.kind}: `{edit.before}` should be `{edit.after}`",
+        f"{edit.kind}: `{edit.before}` should {says}",
         edit.line,
         edit.code.co_name,
         edit.code.co_filename,
         linecache.getline(edit.code.co_filename, edit.line).strip(),
-        fix=f"write `{edit.after}`",
+        fix=f"move it {edit.after}" if moved else f"write `{edit.after}`",
         proof=proof,
     )
 
@@ -174,10 +178,16 @@ class Repair:
     def is_over(self) -> bool:
         return self.left < 0 or time.process_time() > self.end
 
-    def change(self, edit: Edit) -> Any:
-        """Make the change for good; what stood there."""
+    def change(self, edit: Edit) -> Edit:
+        """Make the change for good; the change that undoes it."""
         self.changed.append(edit.code)
-        return put(self.trees[edit.code], edit.path, edit.new)
+        return self.put(edit)
+
+    def put(self, edit: Edit) -> Edit:
+        """Make the change in the tree; the change that undoes it."""
+        tree = self.trees[edit.code]
+        left = edit.left and (edit.left[0], put(tree, *edit.left))
+        return edit._replace(new=put(tree, edit.path, edit.new), left=left)
 
     def tried(self, edit: Edit, which: int) -> set[str] | None:
         """The right gradients after this change, or None where it fails or the cost is another."""
@@ -197,8 +207,7 @@ class Repair:
     def rerun(self, edit: Edit, which: int, watch: bool = False) -> Run | None:
         """The code after this change, or None where its cost, or its output, is another."""
         self.left -= 1
-        tree = self.trees[edit.code]
-        old = put(tree, edit.path, edit.new)
+        back = self.put(edit)
         try:
             with self.replaced(edit) as done:
                 if not done:
@@ -206,7 +215,7 @@ class Repair:
                 probe = self.trial.experiment.probes[which]
                 run = self.subject.run(probe.params, probe.X, probe.Y, watch)
         finally:
-            put(tree, edit.path, old)
+            self.put(back)
         before, output = self.trial.runs[which].loss, self.trial.runs[which].output
         try:
             if run.stage == "forward" and run.failure:
@@ -251,6 +260,23 @@ class Repair:
                         continue
                     if ((code.co_name, statement.lineno) in self.first) == suspected:
                         yield from self.edits_of(code, statement, path, sort)
+                        yield from self.moves(code, statement, path) if sort == "form" else ()
+
+    def moves(self, code: CodeType, statement: Any, path: Path) -> Iterator[Edit]:
+        """The statement before, or after, others of its block that use what it changes."""
+        tree, text = self.trees[code], head(statement)
+        *above, (name, i) = path
+        block = getattr(at(tree, tuple(above)), name)
+        for j in moved_to(block, i or 0):
+            other = block[j]
+            both = [statement, other] if j < (i or 0) else [other, statement]
+            new = ast.If(ast.Constant(True), copy.deepcopy(both), [])
+            ast.fix_missing_locations(ast.copy_location(new, other))
+            where = f"{'before' if both[0] is statement else 'after'} line {other.lineno}"
+            gone = ast.copy_location(ast.Pass(), statement)
+            whole = (*above, (name, j))
+            line, kind = statement.lineno, "order of statements"
+            yield Edit(kind, code, whole, new, line, text, where, (path, gone))
 
     def edits_of(self, code: CodeType, statement: Any, path: Path, sort: str) -> Iterator[Edit]:
         tree, before = self.trees[code], head(statement)
@@ -285,10 +311,10 @@ def go_on(
         if not near:
             stopped = ((e, r) for e, r in later if go_on_with(diagnosis, trial, r, (*done, e)))
             for edit, runs in islice(stopped, 6 if len(done) < 2 else 0):
-                old = repair.change(edit)
+                back = repair.change(edit)
                 if go_on(diagnosis, replace(trial, runs=runs), repair, (*done, edit)):
                     return True
-                repair.change(edit._replace(new=old))
+                repair.change(back)
             if done:
                 return False
         repair.first, repair.left = set(near), RUNS // 2

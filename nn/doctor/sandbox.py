@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import linecache
 import random
 import re
 import signal
@@ -215,6 +216,32 @@ def without_writing(real: Callable[..., Any]) -> Callable[..., Any]:
     return opened
 
 
+GRADIENT = re.compile(
+    r"clip\(\s*(?:\w+\.)*_?(?:d(?:_?[A-Z]\w*|_?[wbhxzuv]\w*|param\w*|_\w+)?|\w*grad\w*|\w*delta\w*|g)\b"
+)
+CUT: set[str] = set()  # where the clipping of gradients was left out
+
+
+def without_cutting(real: Callable[..., Any]) -> Callable[..., Any]:
+    """np.clip(), but gradients stay as they are: one that is cut is the gradient of nothing."""
+
+    def clip(a: Any, a_min: Any = None, a_max: Any = None, *args: Any, **kwargs: Any) -> Any:
+        numbers = isinstance(a_min, int | float) and isinstance(a_max, int | float)
+        caller = sys._getframe(1)
+        file, line = caller.f_code.co_filename, caller.f_lineno
+        if numbers and a_min == -a_max and GRADIENT.search(linecache.getline(file, line)):
+            CUT.add(place(file, line))
+            out = kwargs.get("out", args[0] if args else None)
+            if out is None or out is a:
+                return a
+            out[...] = a
+            return out
+        bounds = () if {"min", "max"} & kwargs.keys() else (a_min, a_max)
+        return real(a, *bounds, *args, **kwargs)
+
+    return clip
+
+
 def nothing(*args: Any, **kwargs: Any) -> None:
     """What print does while the learner's code runs."""
 
@@ -224,9 +251,10 @@ def quiet() -> Iterator[None]:
     """No output, no files written, no input, no warnings; random numbers go on afterwards as if nothing
     had been."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    stdin, printed, opened = sys.stdin, builtins.print, io.open
+    stdin, printed, opened, clip = sys.stdin, builtins.print, io.open, np.clip
     sys.stdin, builtins.print = NoInput(), nothing  # arrays are not even made texts
     builtins.open = io.open = without_writing(opened)
+    np.clip = without_cutting(clip)
     try:
         with (
             redirect_stdout(io.StringIO()),
@@ -239,6 +267,7 @@ def quiet() -> Iterator[None]:
     finally:
         sys.stdin, builtins.print = stdin, printed
         builtins.open = io.open = opened
+        np.clip = clip  # type: ignore[assignment]
         np.random.set_state(numpy_state)
         random.setstate(python_state)
 

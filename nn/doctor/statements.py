@@ -55,9 +55,10 @@ class Statements(Subject):
     ):
         self.outer: dict[str, Any] = dict(room) if home is None else home
         self.filename, self.name = filename, function
+        nodes = [n for s in body for n in ast.walk(s)]
+        shared = {*shared, *(name for n in nodes if isinstance(n, ast.Global) for name in n.names)}
         self.shared = sorted(k for k in shared if k in room and is_data(room[k]))
-        names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
-        names |= set(self.shared)
+        names = {n.id for n in nodes if isinstance(n, ast.Name)} | set(self.shared)
         self.room = {
             k: room[k]
             for k in sorted(names)
@@ -140,7 +141,8 @@ class Statements(Subject):
         tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
         ast.copy_location(own, body[-1] if body else tree)
         module = ast.fix_missing_locations(ast.Module([ast.copy_location(tree, own)], []))
-        tree.lineno = body[0].lineno if body else 1
+        tree.lineno = min((s.lineno for s in body), default=1)
+        tree.end_lineno = max((s.end_lineno or s.lineno for s in body), default=1)
         consts = compile(module, self.filename, "exec").co_consts
         code = next(c for c in consts if isinstance(c, CodeType))
         TREES[code] = tree
@@ -247,6 +249,9 @@ class Returned(ast.NodeTransformer):
         kept = ast.Assign([ast.Name("_returned", ast.Store())], value)
         names = ast.Return(ast.Call(ast.Name("locals", ast.Load()), [], []))
         return [ast.copy_location(kept, node), ast.copy_location(names, node)]
+
+    def visit_Global(self, node: ast.Global) -> ast.AST:
+        return ast.copy_location(ast.Pass(), node)  # the function of the step says it
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return node

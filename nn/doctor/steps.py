@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from itertools import islice
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +20,22 @@ from nn.doctor.loops import (
     around,
     columns_for,
     data_name,
-    has_targets,
     is_many,
     names_in,
     reads,
     receives_gradients,
     rows_with_labels,
     sites,
-    surroundings,
 )
 from nn.doctor.naming import free_names, label, required, role_of
 from nn.doctor.observed import Difference, ObservedStep, differences
 from nn.doctor.reading import IS, NOT, arguments, states
 from nn.doctor.rehearsal import Rehearsal, Seen
 from nn.doctor.report import MISSING, Report
-from nn.doctor.sandbox import LIMIT, attempt, limited
+from nn.doctor.sandbox import LIMIT, Failure, TooLong, attempt, limited
 from nn.doctor.statements import copied, put_at, value_at
-from nn.doctor.subject import RATE, Subject, arrays_of, is_arraylike, parameters_in
+from nn.doctor.subject import RATE, Subject, arrays_of, differs, parameters_in
+from nn.doctor.symmetry import several_steps
 
 if TYPE_CHECKING:
     from nn.doctor.find import Finder
@@ -44,6 +44,8 @@ Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that a step runs on
 TRAINS = re.compile(r"fit|train|learn|epoch|descent|optimi", re.I)
 SHORT = 4.0  # seconds for one run of a step
+MANY = 1000  # numbers in targets
+TRIED = 6  # invented arguments, where a step is to confirm what was found otherwise
 
 
 class Steps:
@@ -52,16 +54,16 @@ class Steps:
     def __init__(self, finder: Finder):
         self.finder = finder
         self.origin = ""  # of the data of a step
-        self.inside: dict[
-            str, set[str]
-        ] = {}  # by title: the functions and classes that a step uses
+        # by the title of a step: the functions and classes that it uses
+        self.inside: dict[str, set[str]] = {}
+        self.whole: set[str] = set()  # titles of steps for which the whole function is taken
 
     def reports(self) -> Iterator[Report]:
         """Loops that compute the gradients and update the parameters in their own lines; or in what
         they call, where nothing of that was examined as a whole."""
         titles: set[str] = set()
-        examined: set[ast.stmt] = set()  # loops around steps
-        for site in sites(self.finder.room):
+        examined: set[ast.stmt | None] = set()  # loops around steps, and functions that are steps
+        for site in self.sites:
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.finder.used) or (
                 site.kind,
@@ -70,13 +72,14 @@ class Steps:
             done = done or receives_gradients(site)
             if done or (self.is_driver(site) if site.updates else self.finder.wholes):
                 continue
-            if site.title in titles or not examined.isdisjoint(site.loops[-1:]):
+            if site.title in titles or not examined.isdisjoint([*site.loops[-1:], site.owner]):
                 continue
             with limited(min(SHORT, LIMIT.get())):
                 report = self.finder.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 titles.add(site.title)
                 examined.update(site.loops)
+                examined |= {site.owner} - {None} if site.title in self.whole else set()
                 self.finder.wholes |= {owner} - {""}
                 self.finder.take(owner if site.kind is None else site.kind, *names_in(site.body))
                 self.finder.used |= self.inside.get(site.title, set())
@@ -97,78 +100,31 @@ class Steps:
     def step_subjects(self, site: Site) -> Iterator[Subject]:
         """The step with the data of the file's own run, or with invented ones."""
         yield from self.rehearsed(site)
-        names = self.finder.room.names
-        kind = names.get(site.kind or "")
-        owner: Any = None
-        if site.owner is not None:
-            holder_of_it = kind if kind is not None else self.finder.room
-            owner = getattr(holder_of_it, site.owner.name, names.get(site.owner.name))
-        end = time.process_time() + PATIENCE / 2
-        for holder in list(self.finder.made(kind)) if isinstance(kind, type) else [None]:
-            own = {k: v for k, v in names.items() if k in site.updates and is_arraylike(v)}
-            if not site.updates:  # of the objects that it uses
-                read = {k: names.get(k) for k in names_in(site.body)}
-                own = arrays_of(SimpleNamespace(**read), lists=True)
-            held = own if holder is None else parameters_in(holder)
-            kinds = self.finder.kinds_of_data(held)
-            tried = set()
-            while kinds and time.process_time() < end:
-                m, flat, columns, n_x, n_y = kind_of_data = kinds.pop(0)
-                if kind_of_data in tried:
-                    continue
-                tried.add(kind_of_data)
-                X = next(invent.inputs(n_x, m, columns, flat))
-                for Y in (
-                    invent.targets(n_y, X, columns, self.finder.signs)
-                    if has_targets(site)
-                    else [None]
-                ):
-                    data = {"X": X, "Y": Y, "m": m, "lr": RATE}
-                    given = {} if holder is None else {"self": holder}
-                    given |= arguments(owner, [n_x, 5, n_y], data)
-                    given |= {n: invent.state_for(held) for n in states(owner)}
-                    rows = rows_with_labels(site, X)
-                    given |= rows | columns_for(site, owner, m)
-                    if (made := self.network_for(owner, n_x, n_y)) is not None:
-                        given |= made
-                    room = surroundings(site, names, given, data)
-                    subject = TrainingStep(site, room, X, Y)
-                    subject.own_cost = self.cost_called(site, holder)
-                    if subject.params and (subject.Y is not None or Y is None or subject.loss):
-                        yield subject
-                        like = targets_like(subject)
-                        if like is not None:
-                            again = TrainingStep(site, put_in(room, Y, like), X, like)
-                            again.own_cost = subject.own_cost
-                            yield again
-                    if not rows and not any(v is X or v is Y is not None for v in room.values()):
-                        kinds = []  # it has its own data
-                        break
-                    if not own and holder is None and len(tried) == 1 and subject.params:
-                        # weights that are made before the loop fix the sizes
-                        own = subject.params
-                        kinds = [*self.finder.kinds_of_data(own), *kinds]
-        yield from self.driven(site, owner, kind)
-
-    def called(self, site: Site) -> Iterator[TrainingStep]:
-        """The step as a call comes to it, with the first data for which it shows its output."""
-        names = self.finder.room.names
-        kind = names.get(site.kind or "")
-        if site.owner is not None and isinstance(kind, type):
-            owner = getattr(kind, site.owner.name, None)
-            found = self.driven(site, owner, kind)
-            yield from (s for s, _ in zip(found, range(6)))
+        yield from self.driven(site)
 
     def rehearsed(self, site: Site) -> Iterator[TrainingStep]:
         """The step as the file itself comes to it."""
         self.origin = "the step was examined as the file's own run comes to it"
         if self.own_run.invents:
             self.origin += "; what it reads from elsewhere was invented"
+        yield from self.steps_around(site, self.own_run.seen)
+
+    def steps_around(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
+        """The step, or the innermost of those that it is a part of that shows its output."""
         for step in around(site):
-            found = list(self.steps_at(step, self.own_run.seen))
+            found = list(self.steps_at(step, seen))
+            for subject in found:
+                self.inside.setdefault(site.title, set()).update(self.used_in(step, subject))
+            shown = any(isinstance(s, ObservedStep) for s in found)
+            if shown and step is not site and not step.loops:
+                self.whole.add(site.title)
             yield from found
-            if any(isinstance(s, ObservedStep) for s in found):
+            if shown:
                 break
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        return list(sites(self.finder.room))
 
     @cached_property
     def of_lists(self) -> bool:
@@ -187,34 +143,53 @@ class Steps:
 
     def observes(self, run: Rehearsal) -> bool:
         """Whether a step shows its output in this run."""
-        steps = (s for site in sites(self.finder.room) for s in self.steps_at(site, run.seen))
+        steps = (s for site in self.sites for s in self.steps_at(site, run.seen))
         return any(isinstance(s, ObservedStep) for s in steps)
 
-    def driven(self, site: Site, owner: Any, kind: Any) -> Iterator[TrainingStep]:
+    def driven(self, site: Site) -> Iterator[TrainingStep]:
         """The step as a call of its function with invented arguments comes to it."""
+        if site.owner is None:
+            return
         self.origin = (
             "the step was examined with invented arguments of the function that it stands in"
         )
+        names = self.finder.room.names
+        kind = names.get(site.kind or "", self.finder.room)
+        owner: Any = getattr(kind, site.owner.name, names.get(site.owner.name))
         end = time.process_time() + PATIENCE / 2
         made = list(self.finder.made(kind)) if isinstance(kind, type) else [None]
         for holder in made[:4] if owner is not None else ():
             held = {} if holder is None else parameters_in(holder)
+            failures: dict[Any, list[str]] = {}  # by kind of input
             for m, flat, columns, n_x, n_y in self.finder.kinds_of_data(held):
+                failed = failures.setdefault((m, flat, columns, n_x), [])
                 X = next(invent.inputs(n_x, m, columns, flat))
-                for Y in invent.targets(n_y, X, columns, self.finder.signs):
+                targets = list(invent.targets(n_y, X, columns, self.finder.signs))
+                for Y in targets:
                     if time.process_time() > end:
                         return
+                    if len(set(failed)) < len(failed):
+                        break  # whatever the targets are
                     data = {"X": X, "Y": Y, "m": m, "lr": RATE}
                     if self.of_lists:
                         data |= {"X": X.tolist(), "Y": Y.tolist()}
                     given = arguments(owner, [n_x, 5, n_y], data)
+                    given |= {n: invent.state_for(held) for n in states(owner)}
+                    given |= columns_for(site, owner, m) | rows_with_labels(site, X)
+                    given |= self.network_for(owner, n_x, n_y) or {}
                     given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
-                    seen = self.own_run.drive(partial(owner, **given))
-                    for step in around(site):
-                        found = list(self.steps_at(step, seen))
-                        if any(isinstance(s, ObservedStep) for s in found):
-                            yield from found
-                            break
+                    seen, failure = self.own_run.drive(partial(owner, **given))
+                    if failure is not None and not isinstance(failure.error, TooLong):
+                        failed.append(failure.sentence)
+                        shape = compared_with(np.shape(Y), failure)
+                        if shape and shape not in map(np.shape, targets):
+                            new = np.random.default_rng(1).normal(size=shape) > 0
+                            targets.append(1.0 * new)
+                    if not any(v is data["Y"] for v in given.values()):
+                        failed += ["no targets are taken"] * 2
+                    for subject in self.steps_around(site, seen):
+                        subject.lone = m == 1
+                        yield subject
 
     def steps_at(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step with what the names held when a run came to it."""
@@ -236,14 +211,17 @@ class Steps:
         places = list(observed.keys) if found else None
         if not (found or site.updates or site.shows_loss):
             return
-        subject = TrainingStep(site, room, places=places, **where)
+        known = observed.Y if found else None
+        subject = TrainingStep(site, room, targets=known, places=places, **where)
         subject.own_cost = self.cost_called(site, local.get("self"))
-        self.inside.setdefault(site.title, set()).update(self.used_in(site, observed))
         if not found and np.ndim(subject.Y) == 2 and targets_like(subject) is not None:
             return  # targets that were invented, of another form
         for step in (subject, observed):
-            step.origin, step.own_data = self.origin, True
-        if subject.params and (subject.loss or (subject.Y is not None and not found)):
+            step.origin = self.origin
+        compared = subject.Y is not None and (not found or same_output(subject, observed))
+        if site.inner and subject.params and not compared and takes_steps(subject):
+            return  # the loss of a loop in which there are many steps
+        if subject.params and (subject.loss or compared):
             yield subject
         if found:
             yield observed
@@ -253,11 +231,11 @@ class Steps:
         and is not proved: shapes that do not fit, a stop on the way, what has no explanation."""
         doubtful = [p for p in found if p.doubtful and not p.title.startswith("the training step")]
         end = time.process_time() + PATIENCE
-        steps = list(sites(self.finder.room)) if doubtful else []
+        steps = self.sites if doubtful else []
         for site in sorted(steps, key=lambda s: not (s.owner and TRAINS.search(s.owner.name))):
             if time.process_time() > end:
                 break
-            subjects = list(self.rehearsed(site)) or list(self.called(site))
+            subjects = list(self.rehearsed(site)) or list(islice(self.driven(site), TRIED))
             used = set().union(*(self.used_in(site, s) for s in subjects))
             mine = [p for p in doubtful if not used.isdisjoint(ends_of_title(p.title))]
             if not mine:
@@ -289,7 +267,7 @@ class Steps:
     @cached_property
     def places(self) -> list[tuple[str, int]]:
         """The first lines of all training steps."""
-        return [s.start for site in sites(self.finder.room) for s in around(site)]
+        return [s.start for site in self.sites for s in around(site)]
 
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""
@@ -339,6 +317,27 @@ def vary_bits(site: Site, room: dict[str, Any]) -> None:
         put_at(room, place, new if isinstance(value, np.ndarray) else new.tolist())
 
 
+def same_output(one: TrainingStep, other: TrainingStep) -> bool:
+    """Whether two views of a step have the same output and targets; the first takes that of the second
+    for its output where it has it under another name."""
+    if one.params.keys() != other.params.keys() or not np.array_equal(one.Y, other.Y):
+        return False
+    result, failure = attempt(partial(other.truth, dict(one.params), other.X, other.Y))
+    if failure is not None:
+        return False
+    room = one.start_with(one.params, one.X, one.Y)
+    after, failure = attempt(partial(one.after, one.ahead, room))
+    same = [k for k, v in (after or {}).items() if is_many(v) and not differs(v, result[1])]
+    one.shown = one.shown if one.shown in same else next(iter(same), None)
+    return one.shown is not None
+
+
+def takes_steps(subject: TrainingStep) -> bool:
+    """Whether the parameters are changed again and again."""
+    run = subject.run(subject.params, subject.X, subject.Y)
+    return several_steps(run, subject.params, 2)
+
+
 def objects_in(room: Mapping[str, Any], depth: int = 4) -> Iterator[Any]:
     """The classes of the objects that can be reached, and the functions that they hold."""
     for value in list(room.values()):
@@ -360,8 +359,12 @@ def targets_like(subject: Subject) -> Any:
     return 1.0 * (np.random.default_rng(1).normal(size=shape) > 0)
 
 
-def put_in(room: Mapping[str, Any], old: Any, new: Any) -> dict[str, Any]:
-    return {k: new if v is old else v for k, v in room.items()}
+def compared_with(shape: tuple[int, ...], failure: Failure) -> tuple[int, ...] | None:
+    """The shape that an array of this shape did not fit to: that of the output, for targets."""
+    found = re.findall(r"\((\d+(?:,\d+)*),?\)", str(failure.error))
+    shapes = [tuple(map(int, text.split(","))) for text in found]
+    others = [s for s in shapes if s != shape and np.prod(s) < MANY]
+    return others[0] if shape in shapes and others else None
 
 
 def ends_of_title(title: str) -> list[str]:

@@ -69,6 +69,7 @@ class Subject:
     update_at: Event | None = None  # where the parameters are updated, if that is known
     origin = ""  # of the data, where that is worth a note
     own_data = False  # whether only the parameters are varied, and the data stay
+    lone = False  # whether these are one example that was invented
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
 
     def __init__(
@@ -104,7 +105,7 @@ class Subject:
 
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """What the functions may ask for, by role."""
-        m = batch_of(X, Y)
+        m = batch_of(X, Y, self.X, self.Y)
         roles = {"params": self.container(values), "X": X, "lr": self.learning_rate, "m": m}
         roles["L"] = max(1, sum(np.ndim(getattr(v, "data", v)) == 2 for v in values.values()))
         if Y is not None:
@@ -584,9 +585,20 @@ def is_nested(x: Any) -> bool:
     return isinstance(x, Mapping | list | tuple)
 
 
-def batch_of(X: Any, Y: Any) -> int:
-    """The number of examples: the length that X and Y share."""
+def batch_of(X: Any, Y: Any, known_X: Any = None, known_Y: Any = None) -> int:
+    """The number of examples: the length that X and Y share; where they share both, the one that data
+    of the same form have there.
+
+    >>> batch_of(np.ones((5, 3)), np.ones((5, 1))), batch_of(np.ones((5, 3)), np.ones((5, 3)))
+    (5, 3)
+    >>> batch_of(np.ones((5, 3)), np.ones((5, 3)), np.ones((6, 4)), np.ones((6, 2)))
+    5
+    """
     x = np.shape(X)
+    if known_X is not None and x == np.shape(Y) != np.shape(known_X) and len(x) == 2:
+        own, m = np.shape(known_X), batch_of(known_X, known_Y)
+        if own.count(m) == 1 and own != np.shape(known_Y):
+            return x[own.index(m)]
     if Y is None or not x:
         return x[-1] if len(x) > 1 else 1
     shared = [n for n in np.shape(Y) if n in x and n > 1]
@@ -817,17 +829,18 @@ def arrays_of(
     """The float arrays that an object holds, by path; an array that is held twice has two paths.
 
     With ``numbers`` also NumPy's single ones, as a sum without an axis is; with ``lists`` also lists
-    of floats; with ``plain`` also Python's single ones.
+    of floats; with ``plain`` also Python's single ones, and whole numbers.
     """
-    kinds = (np.ndarray, *((np.floating,) if numbers else ()), *((float,) if plain else ()))
+    kinds = (np.ndarray, *((np.floating,) if numbers else ()), *((float, int) if plain else ()))
+    sorts = "fi" if plain else "f"
     found: dict[str, Any] = {}
     seen: set[int] = set()
 
     def visit(value: Any, path: str, left: int) -> None:
         if isinstance(value, kinds):
-            if (array := np.asarray(value)).dtype.kind == "f":
+            if (array := np.asarray(value)).dtype.kind in sorts:
                 found[path] = array
-        elif lists and (array := of_numbers(value)) is not None and array.dtype.kind == "f":
+        elif lists and (array := of_numbers(value)) is not None and array.dtype.kind in sorts:
             found[path] = array
         elif id(value) in seen or left == 0:
             return

@@ -34,6 +34,7 @@ class Trial:
     twin: Twin | None = None  # the recognised network, if its gradients are those of the cost
     inferred: bool = False  # the cost was not given: it is the twin's, or ``usual``
     usual: str = ""
+    decay: str = ""  # what was taken for a part of the cost besides
     another: bool = False  # than the one that the code computes
     sought: bool = False  # the twin was looked for
 
@@ -109,7 +110,7 @@ class Trial:
             if g.shape != r.shape:
                 note = f"{g.shape} for {r.shape}"
                 try:
-                    fits = np.broadcast_shapes(g.shape, r.shape) == r.shape
+                    fits = r.ndim == 0 or np.broadcast_shapes(g.shape, r.shape) == r.shape
                 except ValueError:
                     fits = False
                 if g.size != r.size or not fits:
