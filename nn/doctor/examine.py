@@ -26,7 +26,7 @@ from nn.doctor.peel import close
 from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import confirm, find_truth
 from nn.doctor.report import CONVENTION, OK, WRONG, Cause, Report, Verdict
-from nn.doctor.sandbox import CUT, Event, Failure, TooLong
+from nn.doctor.sandbox import CUT, Event, Failure, TooLong, place
 from nn.doctor.simple import nothing_found
 from nn.doctor.subject import ObjectSubject, Subject, batch_of
 from nn.doctor.symmetry import asymmetric
@@ -315,9 +315,15 @@ class Examination:
         report.rows = [Verdict(f"d{k}", WRONG) for k in names]
         own = [k for k in names if (k, k) in pairs] or names
         report.unexplained.append(
-            f"{', '.join(f'd{k}' for k in own)}: these are the gradients of no cost at all, whatever "
+            f"{', '.join(f'd{k}{self.where(k, trial)}' for k in own)}: these are the gradients of no cost at all, whatever "
             "the cost is: the second derivatives depend on their order"
         )
+
+    def where(self, name: str, trial: Trial) -> str:
+        """The line that assigns the gradient of a parameter, in brackets."""
+        value = trial.runs[0].gradients.get(f"d{name}")
+        found = None if value is None else place_of(value, trial.runs[0].events, f"d{name}")
+        return f" ({place(found.file, found.line)})" if found is not None else ""
 
     def confirmed(self, trial: Trial) -> bool:
         if trial.inferred or trial.truths[0].method == "differences":

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room
-from nn.doctor.naming import bind, call_with, of_numbers, required, role_of
+from nn.doctor.naming import Mangled, bind, call_with, of_numbers, required, role_of
 from nn.doctor.pretend import Smaller
 from nn.doctor.report import Cause
 from nn.doctor.sandbox import Event, place
@@ -517,19 +517,6 @@ def is_loss(place: str, statement: ast.stmt) -> bool:
     added_up = isinstance(statement, ast.AugAssign) or re.search(r"sum\(|mean\(", text)
     squares = "err" in low and bool(re.search(r"\*\* ?2|square", text)) and bool(added_up)
     return (named or squares) and "abs(" not in text
-
-
-class Mangled(ast.NodeTransformer):
-    """The names of private attributes as the class makes them: self.__sigmoid."""
-
-    def __init__(self, kind: str | None):
-        self.kind = kind
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        if self.kind and node.attr.startswith("__") and not node.attr.endswith("__"):
-            node.attr = f"_{self.kind.lstrip('_')}{node.attr}"
-        return node
 
 
 def result_of(names: list[str]) -> str:

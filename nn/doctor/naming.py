@@ -100,6 +100,19 @@ def source_tree(function: Callable[..., Any]) -> ast.AST | None:
     return tree_of(code) if code is not None else None
 
 
+class Mangled(ast.NodeTransformer):
+    """The names of private attributes as the class makes them: self.__sigmoid."""
+
+    def __init__(self, kind: str | None):
+        self.kind = kind
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if self.kind and node.attr.startswith("__") and not node.attr.endswith("__"):
+            node.attr = f"_{self.kind.lstrip('_')}{node.attr}"
+        return node
+
+
 TREES: dict[CodeType, ast.AST] = {}  # of code that stands in no file as it was compiled
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import Room
-from nn.doctor.loops import Mangled, TrainingStep
-from nn.doctor.naming import flatten
+from nn.doctor.loops import TrainingStep
+from nn.doctor.naming import Mangled, flatten
 from nn.doctor.sandbox import TooLong, attempt, is_his
 from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved
 from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
@@ -296,7 +296,8 @@ class ObservedStep(TrainingStep):
                         sides = pair.values(frame)
                         if sides is not None:
                             found.setdefault(pair.place, []).append(
-                                sides if self.wanted else tuple(np.array(s) for s in sides)
+                                # copies: it may be done in place, scores[label] -= 1
+                                tuple(map(np.copy if self.wanted else np.array, sides))
                             )
                             if self.wanted and len(found[pair.place]) == self.count:
                                 raise Seen

@@ -35,7 +35,7 @@ from nn.doctor.edits import (
     statement_edits,
     statements,
 )
-from nn.doctor.naming import plain, tree_of
+from nn.doctor.naming import Mangled, plain, tree_of
 from nn.doctor.peel import Explanation, close
 from nn.doctor.report import MISSING, WRONG, Cause, Verdict
 from nn.doctor.sandbox import Failure, is_his
@@ -472,6 +472,9 @@ def off_by(given: Any, right: Any) -> float:
 
 def compiled(tree: ast.FunctionDef, original: CodeType) -> CodeType | None:
     """The code of a changed function, with the same free variables."""
+    *_, owner, _ = ["", *original.co_qualname.split(".")]
+    if any(name.startswith(f"_{owner.lstrip('_')}__") for name in original.co_names):
+        tree = Mangled(owner).visit(copy.deepcopy(tree))
     body: list[ast.stmt] = [tree]
     if original.co_freevars:
         values = [

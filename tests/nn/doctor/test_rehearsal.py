@@ -266,3 +266,281 @@ train(100)
     assert check_file(written(tmp_path, right)).ok
     wrong = right.replace("points.T @ (p - sides)", "points.T @ ((p - sides) * p)")
     assert check_file(written(tmp_path, wrong)).status == 1
+
+
+def names_it(folder, text: str, right: str, wrong: str, *says: str) -> None:
+    """The program is right, and with this change it is wrong, and the report says so."""
+    assert text.count(right) == 1
+    report = check_file(written(folder, text))
+    assert report.ok, str(report)
+    report = check_file(written(folder, text.replace(right, wrong)))
+    assert report.status == 1, str(report)
+    line = text[: text.index(right)].count("\n") + 1
+    for word in (*says, f"line {line}"):
+        assert word in str(report), str(report)
+
+
+ASKING = """
+import numpy as np
+
+def forward(data, w1, b1, w2, b2):
+    hidden = 1 / (1 + np.exp(-(data @ w1 + b1)))
+    return hidden, 1 / (1 + np.exp(-(hidden @ w2 + b2)))
+
+def backward(data, wanted, hidden, guess, w1, b1, w2, b2, step):
+    off = guess - wanted
+    d_out = off * guess * (1 - guess)
+    d_in = d_out @ w2.T * hidden * (1 - hidden)
+    w2 -= step * hidden.T @ d_out
+    b2 -= step * d_out.sum(axis=0)
+    w1 -= step * data.T @ d_in
+    b1 -= step * d_in.sum(axis=0)
+    return w1, b1, w2, b2
+
+def main():
+    gate = input("which gate? ").strip().upper()
+    if gate == "XOR":
+        goal = np.array([[0], [1], [1], [0]])
+    else:
+        print("no such gate")
+        return
+    step, rounds = float(input("step? ")), int(input("rounds? "))
+    data = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    w1, b1, w2, b2 = np.random.randn(2, 3), np.zeros(3), np.random.randn(3, 1), np.zeros(1)
+    for k in range(rounds):
+        hidden, guess = forward(data, w1, b1, w2, b2)
+        w1, b1, w2, b2 = backward(data, goal, hidden, guess, w1, b1, w2, b2, step)
+        if k % (rounds // 10) == 0:
+            print(k, abs(guess - goal).mean())
+
+main()
+"""
+
+
+def test_a_program_that_asks_gets_the_answers_that_it_looks_for(tmp_path):
+    kept = "    d_in = d_out @ w2.T * hidden * (1 - hidden)\n"
+    early = "    w2 -= step * hidden.T @ d_out\n"
+    text = ASKING.replace(kept + early, early + kept)
+    report = check_file(written(tmp_path, ASKING))
+    assert report.ok and "as the file's own run comes to it" in str(report)
+    report = check_file(written(tmp_path, text))
+    assert "with W2 after its update" in str(report) and "line 12" in str(report)
+
+
+def test_rows_of_numbers_are_invented_for_a_file_of_them(tmp_path):
+    text = """
+import random
+
+rows, kinds = [], []
+with open("flowers.data") as lines:
+    for line in lines:
+        *numbers, kind = line.strip().split(",")
+        rows.append([float(n) for n in numbers])
+        kinds.append(int(kind))
+w, b = [random.random() for _ in rows[0]], random.random()
+for _ in range(100):
+    for row, kind in zip(rows, kinds):
+        out = sum(a * x for a, x in zip(w, row)) + b
+        off = kind - out
+        w = [a + 0.1 * off * x for a, x in zip(w, row)]
+        b += 0.1 * off
+"""
+    names_it(tmp_path, text, "b += 0.1 * off", "b -= 0.1 * off", "db is -1 times")
+
+
+def test_batches_and_numbers_of_examples_are_those_of_the_invented_data(tmp_path):
+    text = """
+import numpy as np
+from keras.datasets import mnist
+
+(images, labels), _ = mnist.load_data()
+images = images.reshape(60000, 784) / 255
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def train(images, labels, batch_size=128):
+    W, b = np.zeros((784, 10)), np.zeros(10)
+    for _ in range(20):
+        order = np.random.permutation(60000)
+        for k in range(60000 // batch_size):
+            rows = order[k * batch_size : (k + 1) * batch_size]
+            p = softmax(images[rows] @ W + b)
+            off = p - np.eye(10)[labels[rows]]
+            W -= 0.1 * images[rows].T @ off / batch_size
+            b -= 0.1 * off.sum(axis=0) / batch_size
+
+train(images, labels)
+"""
+    names_it(tmp_path, text, "images[rows].T @ off / batch_size", "images[rows].T @ off", "times")
+
+
+def test_a_step_that_leaves_the_output_for_the_next_round_is_turned(tmp_path):
+    text = """
+import numpy as np
+
+X = np.random.randn(20, 3)
+goal = X @ np.array([1.0, -2.0, 0.5])
+w = np.zeros(3)
+off = X @ w - goal
+for k in range(200):
+    w = w - 0.01 * X.T @ off
+    guess = X @ w
+    off = guess - goal
+    print(k, (off**2).sum())
+"""
+    names_it(tmp_path, text, "0.01 * X.T @ off", "0.01 * np.roll(X, 1, 0).T @ off", "dw")
+
+
+def test_a_step_of_a_callback_with_global_names(tmp_path):
+    text = """
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.animation import FuncAnimation
+
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+goal = np.array([[0], [1], [1], [1]])
+w, b = np.random.randn(2, 1), np.zeros((1, 1))
+picture, axes = plt.subplots()
+curve, = axes.plot([], [])
+shown = []
+
+def next_picture(k):
+    global w, b
+    p = 1 / (1 + np.exp(-(X @ w + b)))
+    off = p - goal
+    shown.append(np.mean(off**2))
+    w -= 0.3 * X.T @ off
+    b -= 0.3 * off.sum(axis=0)
+    curve.set_data(range(len(shown)), shown)
+    return curve,
+
+play = FuncAnimation(picture, next_picture, frames=300)
+plt.show()
+"""
+    names_it(tmp_path, text, "w -= 0.3 * X.T @ off", "w -= 0.3 * X.T @ (off * p)", "dw")
+
+
+CHARACTERS = """
+import numpy as np
+
+class Letters:
+    def __init__(self, size, wide=6):
+        self.U = np.random.randn(wide, size) * 0.3
+        self.W = np.random.randn(wide, wide) * 0.3
+        self.V = np.random.randn(size, wide) * 0.3
+
+    def __squash(self, z):
+        e = np.exp(z - z.max())
+        return e / e.sum()
+
+    def learn(self, seen, follows, size):
+        hs, ps, xs = {-1: np.zeros((len(self.W), 1))}, {}, {}
+        for t, k in enumerate(seen):
+            xs[t] = np.zeros((size, 1))
+            xs[t][k] = 1
+            hs[t] = np.tanh(self.U @ xs[t] + self.W @ hs[t - 1])
+            ps[t] = self.__squash(self.V @ hs[t])
+        dU, dW, dV = np.zeros_like(self.U), np.zeros_like(self.W), np.zeros_like(self.V)
+        dh = np.zeros_like(hs[0])
+        for t in reversed(range(len(seen))):
+            dy = np.copy(ps[t])
+            dy[follows[t]] -= 1
+            dV += dy @ hs[t].T
+            dz = (self.V.T @ dy + dh) * (1 - hs[t] ** 2)
+            dU += dz @ xs[t].T
+            dW += dz @ hs[t - 1].T
+            dh = self.W.T @ dz
+        for p, d in ((self.U, dU), (self.W, dW), (self.V, dV)):
+            np.clip(d, -0.01, 0.01, out=d)
+            p -= 0.1 * d
+
+text = input("a text to learn: ")
+letters = sorted(set(text))
+codes = [letters.index(c) for c in text]
+net = Letters(len(letters))
+for k in range(1000):
+    net.learn(codes[:-1], codes[1:], len(letters))
+"""
+
+
+def test_gradients_are_examined_as_they_are_before_they_are_clipped(tmp_path):
+    right = "dW += dz @ hs[t - 1].T"
+    names_it(tmp_path, CHARACTERS, right, "dW += dz @ hs[t].T", "index off by one")
+    text = str(check_file(written(tmp_path, CHARACTERS)))
+    assert "gradients were examined as they are before they are clipped, at line 32" in text
+    smaller = CHARACTERS.replace("np.clip(d, -0.01, 0.01, out=d)", "d *= 0.5")
+    assert "clipped" not in str(check_file(written(tmp_path, smaller)))
+
+
+DECAYING = """
+import numpy as np
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.w1, self.b1 = np.random.randn(n_in, n_hidden), np.zeros((1, n_hidden))
+        self.w2, self.b2 = np.random.randn(n_hidden, n_out), np.zeros((1, n_out))
+
+    def train(self, x, y, epochs=100, rate=0.5, decay=0.01):
+        N = len(x)
+        for _ in range(epochs):
+            h = np.maximum(0, x @ self.w1 + self.b1)
+            d = softmax(h @ self.w2 + self.b2)
+            d[range(N), y] -= 1
+            d /= N
+            dw2, db2 = h.T @ d, d.sum(axis=0, keepdims=True)
+            dh = d @ self.w2.T
+            dh[h <= 0] = 0
+            dw1, db1 = x.T @ dh, dh.sum(axis=0, keepdims=True)
+            dw2 += decay * self.w2
+            dw1 += decay * self.w1
+            self.w1 -= rate * dw1
+            self.b1 -= rate * db1
+            self.w2 -= rate * dw2
+            self.b2 -= rate * db2
+"""
+
+
+def test_a_decay_belongs_to_a_cost_that_is_not_written(tmp_path):
+    names_it(tmp_path, DECAYING, "dh[h <= 0] = 0", "dh[dh <= 0] = 0", "`dh[h <= 0] = 0`")
+    assert "a decay of the weights by 0.01" in str(check_file(written(tmp_path, DECAYING)))
+    lost = DECAYING.replace("            dw1 += decay * self.w1\n", "")
+    assert check_file(written(tmp_path, lost)).status == 1
+
+
+def test_a_statement_that_stands_too_late_is_moved(tmp_path):
+    late = DECAYING.replace("            d /= N\n", "").replace(
+        "            dh = d @ self.w2.T\n", "            d /= N\n            dh = d @ self.w2.T\n"
+    )
+    text = str(check_file(written(tmp_path, late)))
+    assert "order of statements: `d /= N` should stand before line 19" in text, text
+    assert "move it before line 19" in text
+
+
+def test_an_argument_that_is_false_unless_it_is_given(tmp_path):
+    text = """
+import numpy as np
+
+def nonlin(x, deriv=False):
+    return x * (1 - x) if deriv else 1 / (1 + np.exp(-x))
+
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+y = np.array([[0], [1], [1], [0]])
+syn0, syn1 = np.random.randn(2, 5), np.random.randn(5, 1)
+for k in range(6000):
+    one = nonlin(X @ syn0)
+    two = nonlin(one @ syn1)
+    off = y - two
+    delta = off * nonlin(two, deriv=True)
+    below = delta @ syn1.T * nonlin(one, deriv=True)
+    syn1 += one.T @ delta
+    syn0 += X.T @ below
+"""
+    right = "below = delta @ syn1.T * nonlin(one, deriv=True)"
+    wrong = "below = delta @ syn1.T * nonlin(one)"
+    names_it(tmp_path, text, right, wrong)
