@@ -80,3 +80,19 @@ def test_files_that_hold_no_python(tmp_path, name, content, says):
     done = doctor(path)
     assert done.status == 2, done.said
     assert says in done.said
+
+
+def test_code_that_ends_python_itself(tmp_path):
+    path = tmp_path / "homework.py"
+    path.write_text("""
+import numpy as np
+
+def forward(X, W):
+    return X @ W
+
+def backward(X, Y, W):
+    np.lib.stride_tricks.as_strided(np.zeros(1), (10**12,), (8,))[:] = 1.0
+    return {"dW": X.T @ (X @ W - Y)}
+""")
+    done = doctor(path)
+    assert done.status == 2 and "it ended Python itself" in done.errors
