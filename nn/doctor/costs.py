@@ -137,10 +137,13 @@ def under_usual_costs(trial: Trial) -> Iterator[Trial]:
 
 def with_another_cost(trial: Trial) -> Trial:
     """The same with the usual cost of which more gradients are those of the step, if there is one:
-    where the cost is only shown, it need not be the one that is descended."""
+    where the cost is only shown, it need not be the one that is descended. Squared errors are shown for
+    a cross-entropy; not the other way round: then the slope of the output is a mistake."""
     other = Trial(trial.subject, trial.experiment, trial.runs, [], another=True)
     cost_of_output(other, len(trial.verdicts) - len(trial.wrong))
-    return other if other.inferred else trial
+    twin = trial.twin_of() if other.usual.startswith("squared") else None
+    stays = twin is not None and twin.cost.startswith("cross")
+    return other if other.inferred and not stays else trial
 
 
 def agreement(trial: Trial) -> tuple[int, Factor]:
@@ -155,11 +158,9 @@ def agreement(trial: Trial) -> tuple[int, Factor]:
 
 
 def fits(trial: Trial) -> bool:
-    """Whether the gradient of a matrix is that of the cost which the doctor has inferred."""
-    params = trial.subject.params
+    """Whether the gradient of some array is that of the cost which the doctor has inferred."""
     good = [k[1:] for k in trial.verdicts if k not in trial.wrong]
-    shapes = [params[k].shape for k in good if k in params]
-    return any(len(shape) == 2 and 1 not in shape for shape in shapes)
+    return any(np.size(trial.subject.params.get(k, 0)) > 1 for k in good)
 
 
 def shows_cost(trial: Trial) -> bool:

@@ -36,8 +36,13 @@ def own_lines(statement: ast.stmt) -> range:
 def moved_to(block: Sequence[ast.stmt], i: int) -> Iterator[int]:
     """Where a statement that changes a variable, dW /= m, may belong: before the first of those that use
     the variable earlier, after the last of those that use it later."""
-    target = getattr(block[i], "target", None) or getattr(block[i], "targets", [None])[0]
-    if not isinstance(block[i], ast.AugAssign) and not isinstance(target, ast.Subscript):
+    statement = block[i]
+    if not isinstance(statement, ast.AugAssign | ast.Assign):
+        return
+    target = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
+    reads = {getattr(n, "id", "") for n in ast.walk(statement.value)}
+    again = isinstance(target, ast.Name) and target.id in reads
+    if not (isinstance(statement, ast.AugAssign) or isinstance(target, ast.Subscript) or again):
         return
     name = ast.unparse(target.value if isinstance(target, ast.Subscript) else target)
     uses, stores = [], []
@@ -129,10 +134,9 @@ class About:
             for k, v in functions.items()
             if isinstance(v, FunctionType) and False in (v.__defaults__ or ())
         }
+        slope = re.compile("deriv|prime|backward|grad", re.I)
         self.helpers = sorted(
-            k
-            for k, v in (frame.f_globals.items() if frame is not None else ())
-            if isinstance(v, FunctionType) and re.search("deriv|prime|backward|grad", k.lower())
+            k for k, v in functions.items() if isinstance(v, FunctionType) and slope.search(k)
         )
 
     def of_sort(self, sort: str | None) -> list[str]:
@@ -340,8 +344,8 @@ def inner_edits(value: ast.expr, path: Path, about: About) -> Iterator[tuple[str
         owner = at(value, inner[:-1]) if inner else None
         called = isinstance(owner, ast.Call) and owner.func is node
         method = owner.attr if isinstance(owner, ast.Attribute) else ""
-        if called and isinstance(node, ast.Name):
-            others = about.helpers if node.id in about.helpers else []
+        if called and (isinstance(node, ast.Name) or ast.unparse(node) in about.helpers):
+            others = about.helpers if ast.unparse(node) in about.helpers else []
             made = [("another function", source(h)) for h in others]
         elif method not in ("", "T", "shape") and is_outside(node, about):
             continue

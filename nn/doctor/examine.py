@@ -314,9 +314,10 @@ class Examination:
         names = [k for k in trial.subject.params if any(k in pair for pair in pairs)]
         report.rows = [Verdict(f"d{k}", WRONG) for k in names]
         own = [k for k in names if (k, k) in pairs] or names
+        places = ", ".join(f"d{k}{self.where(k, trial)}" for k in own)
         report.unexplained.append(
-            f"{', '.join(f'd{k}{self.where(k, trial)}' for k in own)}: these are the gradients of no cost at all, whatever "
-            "the cost is: the second derivatives depend on their order"
+            f"{places}: these are the gradients of no cost at all, whatever the cost is: the second "
+            "derivatives depend on their order"
         )
 
     def where(self, name: str, trial: Trial) -> str:

@@ -22,7 +22,7 @@ from nn.doctor.naming import (
     walk_own,
 )
 from nn.doctor.pairs import pair_cause, pair_truth
-from nn.doctor.reading import BACKWARD, FORWARD, cost_method, first_method
+from nn.doctor.reading import BACKWARD, FORWARD, cost_method, first_method, is_upstream
 from nn.doctor.reference import find_truth
 from nn.doctor.report import CONVENTION, MISSING, OK, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
@@ -152,6 +152,11 @@ class Local(Subject):
             name = None if path in own else parameter_meant(path, near)
             if name is not None and np.any(value) | (f"d{name}" not in run.gradients):
                 run.gradients[f"d{name}"] = np.array(value)
+        for path, value in found.items():  # the gradient, of what it can be the gradient of
+            if path not in own and role_of(path.rpartition(".")[2]) == "grads":
+                fits = [k for k, v in own.items() if np.shape(v) == np.shape(value)]
+                if len(fits) == 1 and np.any(value):
+                    run.gradients.setdefault(f"d{fits[0]}", np.array(value))
         after = {  # backward(gradient, learning_rate) updates at once
             k: np.array(found[k])
             for k, old in own.items()
@@ -215,7 +220,9 @@ class Layer:
 
     def __init__(self, thing: Any):
         self.thing = thing
-        self.names = [method_alike(thing, names) for names in (FORWARD, BACKWARD)]
+        alike = [methods_alike(thing, names) for names in (FORWARD, BACKWARD)]
+        self.names = [names[0] if names else None for names in alike]
+        self.parts = alike[1]  # one for the parameters and one for the input
         own = [v for k, v in vars(thing).items() if role_of(k) == "lr" and isinstance(v, float)]
         self.rate = own[0] if own and own[0] else RATE
         self.out: Any = None
@@ -230,7 +237,9 @@ class Layer:
     def forward(self, *inputs: Any) -> Any:
         takes = len(argument_names(self.method(0)))
         cost = cost_method(type(self.thing)) if takes < len(inputs) else None
-        out = self.method(0)(*inputs[: takes if cost else None])
+        turned = len(inputs) == 2 and role_of(argument_names(self.method(0))[0]) == "Y"
+        given = inputs[::-1] if turned else inputs
+        out = self.method(0)(*given[: takes if cost else None])
         if cost is not None:  # the loss is a method by itself
             out = getattr(self.thing, cost)(*inputs[takes:])
         self.cache = None
@@ -248,22 +257,27 @@ class Layer:
         return found[-1] if found else None
 
     def backward(self, dout: Any = None) -> Any:
-        method = self.method(1)
-        needed, first = required(method), argument_names(method)[:1]
-        roles = {"X": self.x, "Y": self.target, "lr": RATE, "output": self.out}
-        own = dict.fromkeys(required(self.method(0))[:1], self.x)
-        if dout is None:  # of a cost: it needs nothing, 1, or what forward has had
-            values = [roles["Y"] if role_of(n) == "Y" else self.value_of_cost() for n in needed]
-            result = method(*values) if len(needed) > 1 else method(*[1] * len(needed))
-        else:
-            roles |= {"m": examples_of(self.x, dout), "cache": self.cache}
-            others = [own.get(n, roles.get(role_of(n) or "", RATE)) for n in needed[1:]]
-            result = method(dout, *others) if first else method()
+        results = [self.part_of_backward(getattr(self.thing, str(n)), dout) for n in self.parts]
+        result = next((r for r in results[::-1] if r is not None), None)
         if result is None:
             shape = None if self.x is None else np.shape(self.x)
             kept = self.kept(lambda name: bool(OF_INPUT.search(name)))
             result = kept if kept is not None and kept.shape == shape else None
         return result
+
+    def part_of_backward(self, method: Function, dout: Any) -> Any:
+        needed, first = required(method), argument_names(method)[:1]
+        roles = {"X": self.x, "Y": self.target, "lr": RATE, "output": self.out}
+        own = dict.fromkeys(required(self.method(0))[:1], self.x)
+        if dout is None:  # of a cost: it needs nothing, 1, or what forward has had
+            values = [roles["Y"] if role_of(n) == "Y" else self.value_of_cost() for n in needed]
+            return method(*values) if len(needed) > 1 else method(*[1] * len(needed))
+        roles |= {"m": examples_of(self.x, dout), "cache": self.cache}
+        if len(needed) > 1 and role_of(needed[0]) == "X" and is_upstream(needed[1]):
+            first, needed = [needed[1]], [needed[1], needed[0], *needed[2:]]
+        others = {n: own.get(n, roles.get(role_of(n) or "", RATE)) for n in needed[1:]}
+        given = {first[0]: dout} if first else {}
+        return method(**given, **others)
 
     def value_of_cost(self) -> Any:
         """What the backward pass of a cost receives first: the probabilities, kept by forward."""
@@ -276,14 +290,16 @@ OF_INPUT = re.compile(
 )
 
 
-def method_alike(thing: Any, names: Sequence[str]) -> str | None:
-    """The method with one of these names, or the only one whose name has one of them as a part."""
+def methods_alike(thing: Any, names: Sequence[str]) -> list[str]:
+    """The method with one of these names; or those whose names have one of them as a part, if there is
+    one, or if they take the same."""
     if (found := first_method(thing, names)) is not None:
-        return found
+        return [found]
     parts = [n for n in names[:2] if n != "loss"]
     plain_names = {n: n.lower().replace("_", "") for n in vars(type(thing))}
     alike = [n for n, low in plain_names.items() if any(part in low for part in parts)]
-    return alike[0] if len(alike) == 1 else None
+    takes = {tuple(argument_names(getattr(thing, n))) for n in alike}
+    return alike if len(takes) == 1 else []
 
 
 def is_numeric(x: Any) -> bool:

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from nn import manual
-from nn.doctor.pretend import TEXT
+from nn.doctor.pretend import ACTING, TEXT, result_of
 from nn.doctor.sandbox import Failure, attempt, place
 from nn.doctor.usual import stand_ins
 
 IMPORTED = {
-    "__future__", "abc", "collections", "copy", "dataclasses", "enum", "functools", "itertools", "math",
-    "numpy", "operator", "random", "re", "scipy", "string", "sys", "time", "typing", "warnings",
-    "tinygrad_edu", "nn",
+    "__future__", "abc", "bisect", "collections", "copy", "csv", "dataclasses", "datetime", "enum",
+    "functools", "heapq", "itertools", "json", "math", "numpy", "operator", "random", "re", "scipy",
+    "statistics", "string", "struct", "sys", "time", "typing", "warnings", "tinygrad_edu", "nn",
 }  # fmt: skip
 CONSTANT_CALLS = {  # functions and methods that compute and do nothing else
     "float", "int", "range", "len", "dict", "list", "tuple", "set", "str", "bool", "pow", "sorted", "zip",
@@ -81,7 +81,15 @@ class Missing:
         return Missing(f"{self._name}.{attribute}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if ACTING["on"]:
+            return result_of(self._name.split(".")[-1], args, kwargs)
         raise ImportError(f"{self._name} is not available to the doctor")
+
+    def __index__(self) -> int:
+        return 3  # a setting, such as the number of rounds
+
+    def __float__(self) -> float:
+        return 0.1
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (Absent,)

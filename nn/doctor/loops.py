@@ -12,14 +12,14 @@ import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room
 from nn.doctor.naming import Mangled, bind, call_with, of_numbers, required, role_of
-from nn.doctor.pretend import Smaller
+from nn.doctor.pretend import Smaller, acting
 from nn.doctor.report import Cause
 from nn.doctor.sandbox import Event, place
 from nn.doctor.statements import Statements, value_at
@@ -39,6 +39,7 @@ class Site:
     updates: dict[str, ast.stmt] = field(default_factory=dict)  # none where other code updates
     file: str = ""
     inner: dict[str, ast.stmt] = field(default_factory=dict)  # updates of a step inside
+    ready: int = 0  # the line where all parameters are there, if it is not the first of the step
 
     def changes(self, statement: ast.stmt) -> bool:
         """Whether a parameter is known to be updated in this statement."""
@@ -51,14 +52,15 @@ class Site:
         ends = [i for i, s in enumerate(self.body) if is_inside(known.values(), s)]
         last = max(ends, default=len(self.body))
         body, later = self.body[: last + 1], self.body[last + 1 :]
-        first = turned(body, later, known)
-        return without_talk(first or (body if self.updates else self.body))
+        if first := turned(body, later, known):
+            return without_talk(first)
+        return without_talk([*body, *kept_for_later(body, later)] if self.updates else self.body)
 
     @property
     def start(self) -> tuple[str, int]:
         """Its file, or cell, and the first line that is run."""
         first = next((s for s in self.body if not isinstance(s, ast.Global)), self.body[0])
-        return self.file, first.lineno
+        return self.file, self.ready or first.lineno
 
     @property
     def shows_loss(self) -> bool:
@@ -153,22 +155,33 @@ def around(site: Site) -> Iterator[Site]:
 def straight(files: Mapping[ast.stmt, str], inside: Mapping[str, set[str]]) -> Iterator[Site]:
     """A single step in a script without a loop over the data."""
     body = [s for s in files if not isinstance(s, (*DEFINITIONS, ast.Import, ast.ImportFrom))]
+    for new, old in new_names(body).items():  # for the next round, which is not there
+        if re.fullmatch(rf"(?:new|next|upd\w*)_?{old}|{old}_?(?:new|next|upd\w*|1)", new, re.I):
+            kept = ast.Assign([ast.Name(old, ast.Store())], ast.Name(new, ast.Load()))
+            body.append(ast.fix_missing_locations(ast.copy_location(kept, body[-1])))
     updates = updates_in(body, inside)
     first = [
         i
         for i, s in enumerate(body)
-        if updated(s) is None
+        if updated_in(s) is None
+        and not is_inside(updates.values(), s)
         and set(updates) & {p for t in stored(s) if (p := place_of(t)) is not None}
     ]
     start = max(first, default=-1) + 1
+    derived, ahead = set(updates), []
+    for i, s in enumerate(body[:start]):  # a layer is computed before the next one is made
+        if i not in first and reads(s) & derived:
+            ahead.append(s)
+            derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
     if updates:
-        yield Site(body[start:], [], None, None, updates, files[body[0]])
+        ready = body[start].lineno if ahead else 0
+        yield Site(ahead + body[start:], [], None, None, updates, files[body[0]], ready=ready)
 
 
 def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool:
     """Whether a loop goes on with what was computed of the parameters before it."""
     derived, known = set(places), set(places)
-    made = {p for b in before for t in stored(b) if updated(b) is None and (p := place_of(t))}
+    made = {p for b in before for t in stored(b) if updated_in(b) is None and (p := place_of(t))}
     if known and known <= made:
         return False  # what is computed there of a new parameter is for the optimiser
     for s in (n for b in before for n in [b, *inner_statements(b)]):
@@ -218,7 +231,21 @@ def stored(statement: ast.stmt) -> list[ast.expr]:
     return []
 
 
-def updated(statement: ast.stmt) -> str | None:
+def new_names(statements: Iterable[ast.stmt]) -> dict[str, str]:
+    """The variables that are a parameter and something more, W_new for ``W_new = W - step``."""
+    return {
+        s.targets[0].id: s.value.left.id
+        for s in statements
+        if isinstance(s, ast.Assign)
+        and isinstance(s.targets[0], ast.Name)
+        and isinstance(s.value, ast.BinOp)
+        and isinstance(s.value.op, ast.Add | ast.Sub)
+        and isinstance(s.value.left, ast.Name)
+        and s.targets[0].id != s.value.left.id
+    }
+
+
+def updated_in(statement: ast.stmt) -> str | None:
     """The place that ``W -= step``, ``W = W - step`` or ``W = updated(W, step)`` updates."""
     if isinstance(statement, ast.AugAssign):
         sums = isinstance(statement.op, ast.Add | ast.Sub)
@@ -239,6 +266,14 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
     """The places that are updated by something that was computed from them, with the statement."""
     flat = [n for s in body for n in [s, *inner_statements(s)]]
     found: dict[str, ast.stmt] = {}
+    renamed = new_names(flat)
+
+    def updated(s: ast.stmt) -> str | None:
+        if isinstance(s, ast.Assign) and ast.unparse(s.value) in renamed:
+            place = place_of(s.targets[0])
+            return place if place == renamed[ast.unparse(s.value)] else None
+        return updated_in(s)
+
     for name in dict.fromkeys(p for s in flat if (p := updated(s)) is not None):
         derived = {name}
         for s in flat * 2:  # what a loop hands on to its next round is derived too
@@ -281,6 +316,7 @@ class TrainingStep(Statements):
     descends = True
     reports_cost = True
     own_data = True
+    compared = False  # whether its output was seen to be compared with targets
 
     def __init__(
         self,
@@ -384,6 +420,10 @@ class TrainingStep(Statements):
             )
         return loss, output
 
+    def after(self, function: FunctionType, room: Mapping[str, Any]) -> dict[str, Any]:
+        with acting():  # a score that is printed, a bar of progress
+            return super().after(function, room)
+
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Cause | None:
         """A parameter that the step leaves as it is."""
         if any(v is None or np.any(v) for v in values):
@@ -396,10 +436,13 @@ class TrainingStep(Statements):
     def rate(self) -> float:
         """The learning rate: the number in the updates that is not computed in the step."""
         found = set()
-        for s in self.site.updates.values():
-            numbers = [self.value(p) for p in sorted(reads(s)) if p not in self.keys]
-            numbers += [n.value for n in ast.walk(s) if isinstance(n, ast.Constant)]
-            found |= {float(v) for v in numbers if isinstance(v, float) and 0 < abs(v) < 1}
+        made = {ast.unparse(t): s for s in self.site.body for t in stored(s)}
+        for update in self.site.updates.values():
+            value = ast.unparse(update.value) if isinstance(update, ast.Assign) else ""
+            for s in {update, made.get(value, update)}:  # W = W_new, and W_new = W - rate * dW
+                numbers = [self.value(p) for p in sorted(reads(s)) if p not in self.keys]
+                numbers += [n.value for n in ast.walk(s) if isinstance(n, ast.Constant)]
+                found |= {float(v) for v in numbers if isinstance(v, float) and 0 < abs(v) < 1}
         if not self.site.updates:
             named = [v for k, v in self.room.items() if role_of(k) == "lr"]
             found = {float(v) for v in named if isinstance(v, float)}
@@ -475,6 +518,23 @@ def turned(
             made |= names
     computed = any(reads(s) & set(parameters) for s in ahead)
     return [*ahead, *body] if made & wanted and computed else []
+
+
+def kept_for_later(body: list[ast.stmt], later: list[ast.stmt]) -> list[ast.stmt]:
+    """What is done after the update to what the next round begins with: dW *= 0."""
+    known: set[str] = set()
+    wanted: set[str] = set()
+    for s in body:
+        added = [n for n in [s, *inner_statements(s)] if isinstance(n, ast.AugAssign)]
+        wanted |= (reads(s) | {p for n in added if (p := place_of(n.target))}) - known
+        known |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+    return [
+        s
+        for s in later
+        if isinstance(s, ast.Assign | ast.AugAssign)
+        and {p for t in stored(s) if (p := place_of(t)) is not None} & wanted
+        and reads(s) <= known | wanted | {"np"}
+    ]
 
 
 TALK = re.compile(

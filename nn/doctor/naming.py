@@ -247,6 +247,8 @@ def bind(
             continue
         elif p.name.lower() in lower:
             bound[p.name] = pool[lower[p.name.lower()]]
+        elif re.search(r"iter|epoch|n_?steps|rounds", p.name.lower()):
+            bound[p.name] = 1
         else:
             missing.append(p.name)
     if missing:
@@ -353,6 +355,10 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
 
 @lru_cache(10_000)
 def among(key: str, params: tuple[str, ...]) -> str | None:
+    beside = re.fullmatch(r"(.+)\.(?:grad\w*|g|dvalue)", key)  # of W.data
+    for p in params:
+        if beside and re.fullmatch(re.escape(beside[1]) + r"\.(?:data|val(?:ue)?s?|array)", p):
+            return p
     quoted = re.search(r"\['([^']+)'\]$", key)
     low = (quoted[1] if quoted else last_part(key)).lower().strip("_")
     forms = {initials(plain(p)): p for p in params} | {plain(p): p for p in params}

@@ -21,7 +21,7 @@ from nn.doctor.load import Room
 from nn.doctor.loops import TrainingStep
 from nn.doctor.naming import Mangled, flatten
 from nn.doctor.sandbox import TooLong, attempt, is_his
-from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved
+from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved, value_at
 from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
 
 MANY = 400  # examples in one step
@@ -169,6 +169,8 @@ class ObservedStep(TrainingStep):
     """
 
     unchanged: Sequence[str] = ()  # biases that a step leaves as they are
+    before: Mapping[str, Any] = {}  # the parameters, while `takes_steps` looks whether they change
+    late = False
 
     def marks(
         self, body: Sequence[ast.stmt], places: Sequence[str] | None
@@ -204,7 +206,10 @@ class ObservedStep(TrainingStep):
         names = holders_of(changed)
         found = [n for n in names if n not in self.counters]
         held = arrays_of(SimpleNamespace(**self.room), lists=True) if found else {}
-        self.unchanged = [p for p in holders_of(held) if p not in names and BIAS.search(p)]
+        stems = {stem(n) for n in names if n != stem(n)}
+        self.unchanged = [
+            p for p in holders_of(held) if p not in names and (BIAS.search(p) or stem(p) in stems)
+        ]
         yield from [*found, *self.unchanged]
 
     def find(self, pairs: Mapping[tuple[str, int], list[Difference]]) -> bool:
@@ -227,8 +232,16 @@ class ObservedStep(TrainingStep):
                 self.Y = np.asarray(targets)
                 self.X = np.zeros((examples_in(self.Y, self.count), 1))
                 self.keep_used(values)
-                return bool(self.params)
+                return bool(self.params) and not self.takes_steps()
         return False
+
+    def takes_steps(self) -> bool:
+        """Whether outputs are computed when parameters have been changed already."""
+        self.before = {k: np.array(v) for k, v in self.params.items()}
+        self.late = False
+        self.seen(dict(self.params))
+        self.before = {}
+        return self.late
 
     def keep_used(self, values: list[Any]) -> None:
         """Of what a step changes, keep that on which the output depends."""
@@ -245,6 +258,8 @@ class ObservedStep(TrainingStep):
                 differs(a[self.side], b[self.side]) for a, b in zip(values, sides)
             ):
                 used.append(place)
+        stems = {stem(p) for p in used if p not in self.unchanged}
+        used = [p for p in used if p not in self.unchanged or BIAS.search(p) or stem(p) in stems]
         left = [p for p in self.keys if p not in used and is_weight(p, self.keys)]
         left = [p for p in left if p not in self.unchanged]
         moves = any(p not in self.unchanged for p in used)  # else it is no step of a training
@@ -287,13 +302,19 @@ class ObservedStep(TrainingStep):
     def watcher(self, found: dict[Place, list[Any]]) -> Any:
         here = self.step.__code__
 
+        step: FrameType | None = None
+
         def trace(frame: FrameType, event: str, arg: Any) -> Any:
+            nonlocal step
             if not is_his(frame.f_code) and frame.f_code is not here:
                 return None
+            step = frame if frame.f_code is here else step
             if event == "line":
                 for pair in self.pairs.get((frame.f_code.co_filename, frame.f_lineno), ()):
                     if self.wanted in (None, pair.place):
                         sides = pair.values(frame)
+                        if self.before and step is not None and self.has_stepped(step):
+                            self.late = True
                         if sides is not None:
                             found.setdefault(pair.place, []).append(
                                 # copies: it may be done in place, scores[label] -= 1
@@ -304,6 +325,13 @@ class ObservedStep(TrainingStep):
             return trace
 
         return trace
+
+    def has_stepped(self, frame: FrameType) -> bool:
+        """Whether a parameter is another one than at the start."""
+        home = {k: self.outer[k] for k in self.shared if k in self.outer}
+        room = home | frame.f_locals
+        now = flatten({key: as_floats(value_at(room, p)) for p, key in self.keys.items()}, "")
+        return any(k in now and differs(v, now[k]) for k, v in self.before.items())
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         found: dict[Place, list[Any]] = {}
@@ -327,6 +355,11 @@ class ObservedStep(TrainingStep):
 def shuffled(a: Any, b: Any) -> bool:
     """Whether these are the same numbers in another order, as data are before each round."""
     return np.size(a) > 1 and np.array_equal(np.sort(a, axis=None), np.sort(b, axis=None))
+
+
+def stem(place: str) -> str:
+    """A name without its numbers: weights_ of weights_0 and weights_1."""
+    return re.sub(r"\d+", "", place)
 
 
 def is_weight(place: str, among: Mapping[str, Any]) -> bool:

@@ -45,7 +45,12 @@ SETS = {  # (features, classes); 0 classes: numbers
 }
 Sizes = dict[str, int]
 SIZES: Sizes = {"features": 4, "classes": 2, "m": EXAMPLES}  # of tables that are not known
-FORM = {"hot": False, "used": False}  # whether invented labels are one-hot; whether there are any
+LABELS = ("classes", "hot", "column")  # forms of invented labels
+FORM: dict[str, Any] = {
+    "labels": "classes",
+    "used": False,
+}  # which; whether there are any invented data
+ACTING = {"on": False}  # whether what is not loaded gives what is invented for it
 COLUMNS: dict[str, int] = {}  # of tables, by the names that were asked for
 LABEL = re.compile(
     r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
@@ -223,6 +228,12 @@ OF_LABELS = re.compile(r"label|target|_y\b|\by_|(?-i:[a-z]Y\d?\b)", re.I)  # pat
 OF_INPUTS = re.compile(r"image|feature|_x\b|\bx_|(?-i:[a-z]X\d?\b)", re.I)
 
 
+def sizes_of(path: str) -> Sizes:
+    """The features and the classes of a data set that a path names: iris.data."""
+    known = [v for k, v in SETS.items() if k.startswith("load_") and k[5:] in path]
+    return dict(zip(("features", "classes"), known[0])) if known else {}
+
+
 def says_what(path: Any) -> bool:
     """Whether a path says if it is one of inputs or of labels."""
     return isinstance(path, str) and bool(OF_LABELS.search(path) or OF_INPUTS.search(path))
@@ -232,7 +243,7 @@ def table_from(path: Any) -> Any:
     """A file with rows of numbers: the class is the last column, of digits the first."""
     name = str(path)
     digits = re.search(r"mnist|digit|idx\d", name.lower())
-    X, y = examples(784, 10) if digits else examples(**SIZES)
+    X, y = examples(784, 10) if digits else examples(**(SIZES | sizes_of(name.lower())))
     if OF_LABELS.search(name):
         return y
     if OF_INPUTS.search(name):
@@ -242,6 +253,16 @@ def table_from(path: Any) -> Any:
     pictures = table(np.c_[y, X * 255])
     pictures.names = ["label", *(f"pixel{i}" for i in range(X.shape[1]))]
     return pictures
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """What is not loaded gives what is invented for it."""
+    before, ACTING["on"] = ACTING["on"], True
+    try:
+        yield
+    finally:
+        ACTING["on"] = before
 
 
 def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
@@ -302,8 +323,10 @@ def data_for(target: ast.expr, text: str) -> Any:
     digits = re.search(r"mnist|784|28 \* 28|28, 28", text)
     X, y = examples(784, 10) if digits else examples(**SIZES)
     labels = role_of(name) == "Y" or re.search(r"label|target|class|(^|_)[yt](_|$)", name)
-    if labels and FORM["hot"]:
+    if labels and FORM["labels"] == "hot":
         return np.eye(int(y.max()) + 1)[y]
+    if labels and FORM["labels"] == "column":
+        return y.reshape(-1, 1)
     return y if labels else table(X)
 
 
@@ -347,6 +370,10 @@ def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
     >>> other_sizes("operands could not be broadcast together with shapes (60,2) (60,3)", SIZES)
     {'features': 4, 'classes': 3, 'm': 60}
     """
+    few = re.search(r"index (\d+) is out of bounds for axis 0 with size (\d+)", says)
+    if says == "list index out of range" or (few and int(few[2]) == sizes["m"]):
+        most = min(int(few[1]) + 1 if few else 200, 1000)
+        return sizes | {"m": most} if most > sizes["m"] else None
     sized = re.search(r"array of size (\d+) into shape \((\d+),1?\)", says)
     match = sized or re.search(r"(\d+)(?: \(dim \d\))? (?:!=|is different from) (\d+)", says)
     if match:
@@ -354,10 +381,13 @@ def other_sizes(says: str, sizes: Sizes) -> Sizes | None:
     else:
         shapes = [re.findall(r"\d+", x)[::-1] for x in re.findall(r"\(([\d, ]+)\)", says)[:2]]
         pairs = [(int(a), int(b)) for a, b in zip(*shapes) if a != b] if len(shapes) == 2 else []
-    for a, b in (q for p in pairs for q in (p, p[::-1])):
-        for name, own in sizes.items():
-            if own == a and b > 1:
-                return sizes | {name: b}
+    both = [q for p in pairs for q in (p, p[::-1])]
+    # products are of inputs, and differences of outputs
+    order = ("classes", "features", "m") if "broadcast" in says else ("features", "classes", "m")
+    for name in order:
+        others = [b for a, b in both if sizes[name] == a and b > 1]
+        if others:
+            return sizes | {name: others[0]}
     return None
 
 
@@ -393,10 +423,11 @@ def answer_to(line: str, text: str, number: int) -> str:
 
 def rows_of(path: Any, text: str) -> str:
     """What a file holds: rows of numbers with the class at the end, or prose."""
-    if not re.search(r"\.(csv|data|dat|tsv)$", str(path), re.I) and "split(','" not in text:
+    name = str(path).lower()
+    if not re.search(r"\.(csv|data|dat|tsv)$", name) and "split(','" not in text:
         return TEXT
-    tabs = str(path).lower().endswith("tsv")
-    X, y = examples(**SIZES)
+    tabs = name.endswith("tsv")
+    X, y = examples(**(SIZES | sizes_of(name)))
     return "".join(
         ("\t" if tabs else ",").join([*(f"{v:.4f}" for v in x), str(int(label))]) + "\n"
         for x, label in zip(X, y)
@@ -404,7 +435,7 @@ def rows_of(path: Any, text: str) -> str:
 
 
 @contextmanager
-def pretended(sizes: Sizes, hot: bool = False, text: str = "") -> Iterator[None]:
+def pretended(sizes: Sizes, labels: str = "classes", text: str = "") -> Iterator[None]:
     """Files that are not there are invented, and questions are answered, as the ``text`` of the program
     wants them."""
     real_open, numbers = builtins.open, iter(np.random.default_rng(3).integers(2, 5, 10_000))
@@ -435,7 +466,7 @@ def pretended(sizes: Sizes, hot: bool = False, text: str = "") -> Iterator[None]
             stack.enter_context(mock.patch.object(np, name, or_table(getattr(np, name))))
         stack.enter_context(mock.patch.dict(SIZES, sizes))
         stack.enter_context(mock.patch.dict(COLUMNS, clear=True))
-        stack.enter_context(mock.patch.dict(FORM, hot=hot, used=False))
+        stack.enter_context(mock.patch.dict(FORM, labels=labels, used=False))
         for module in (builtins, io):
             stack.enter_context(mock.patch.object(module, "open", opened))
         stack.enter_context(mock.patch.object(time, "sleep", lambda seconds: None))

@@ -7,7 +7,7 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from types import FunctionType
 from typing import Any
 
@@ -147,13 +147,17 @@ def forward_for(kind: type, backward: str | None) -> str | None:
     return max(alike, key=lambda n: len(needed & set(result_names(getattr(kind, n)))))
 
 
-def updated_by(update: Function, keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Parameters for an update: those that it takes beside their gradients, else of these keys."""
+def updated_by(update: Function, keys: Sequence[str] = (), layers: int = 2) -> dict[str, Any]:
+    """Parameters for an update: those that it takes beside their gradients, else of these keys, or of
+    so many layers."""
     names = required(update)
     own = [p for p in names if any(g != p and parameter_meant(g, [p]) == p for g in names)]
     if own and not own[0][-1].isdigit():
         return {p: np.ones((3, 1) if invent.is_bias(p) else (3, 4)) for p in own}
-    shapes = {"W1": (3, 4), "b1": (3, 1), "W2": (1, 3), "b2": (1, 1)}
+    sizes = [4, *[3] * (layers - 1), 1]
+    shapes: dict[str, tuple[int, int]] = {}
+    for i, (n, m) in enumerate(pairwise(sizes), start=1):
+        shapes |= {f"W{i}": (m, n), f"b{i}": (m, 1)}
     shapes |= {k: (3, 1) if invent.is_bias(k) else (3, 3) for k in keys if k not in shapes}
     return {k: np.ones(shapes[k]) for k in keys or shapes}
 
@@ -274,13 +278,18 @@ def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:
     f = [p for p in inspect.signature(getattr(kind, forward)).parameters if p != "self"]
     b = [p for p in inspect.signature(getattr(kind, backward)).parameters if p != "self"]
     low = [p.lower() for p in b]
-    if any(role_of(p) == "Y" for p in f[1:]) and not parameters_in(made):
+    if len(f) > 1 and "Y" in map(role_of, f) and not parameters_in(made):
         return True
-    if any(role_of(p) in ("Y", "X") for p in low):
+    if any(role_of(p) == "Y" for p in low):
         return False
     if not low:
         return len(f) > 1 and not parameters_in(made)
-    return low[0].startswith(("d", "g", "out", "err", "up", "top", "loss_g"))
+    return is_upstream(next((p for p in low if role_of(p) != "X"), ""))
+
+
+def is_upstream(name: str) -> bool:
+    """Whether an argument of this name is the gradient that a layer receives."""
+    return name.lower().startswith(("d", "g", "out", "err", "up", "top", "loss_g"))
 
 
 def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,9 +310,10 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
         own |= {n: data.get("Y") for n in own if role_of(n) == "output" or outputs.match(n)}
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
     unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
-    if unknown and "Y" not in map(role_of, own):  # residuals, outcome, digits
-        own[unknown[0]] = data.get("Y")
-        known.pop(unknown[0], None)
+    for role in ("X", "Y"):  # in a language that is not known; residuals, outcome, digits
+        if unknown and role not in map(role_of, own) and not (role == "X" and len(unknown) == 1):
+            known.pop(unknown[0], None)
+            own[unknown.pop(0)] = data.get(role)
     return known | {k: v for k, v in own.items() if v is not None}
 
 

@@ -14,13 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType, FunctionType, SimpleNamespace
+from types import FrameType, FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Missing, Room
-from nn.doctor.naming import role_of, tree_of
+from nn.doctor.naming import TREES, role_of, tree_of
 from nn.doctor.pretend import (
     FEW,
     FORM,
@@ -56,9 +56,10 @@ class Enough(TooLong):
 class Rehearsal:
     """What the names held when a training step began; ``places`` are the first lines of the steps."""
 
-    def __init__(self, room: Room, places: Iterable[Place], hot: bool = False):
-        self.room, self.hot = room, hot
+    def __init__(self, room: Room, places: Iterable[Place], labels: str = "classes"):
+        self.room, self.labels = room, labels
         self.filled = False  # whether data were invented
+        self.ended = False  # whether a training loop has begun its second round
         self.counts = dict.fromkeys(places, 0)
         # at each step, its own names and those of the file, as they were when it began
         self.seen: Seen = {}
@@ -66,6 +67,8 @@ class Rehearsal:
         self.absent: set[str] = set()  # names that nothing defines
         self.read: set[str] = set()  # functions that read what is not at hand
         self.text = "\n".join(ast.unparse(s) for s in room.statements)
+        for f in functions_in(room.names):
+            make_smaller(f)
         sizes: Sizes | None = SIZES
         for _ in range(5):
             if sizes is not None:
@@ -85,19 +88,14 @@ class Rehearsal:
         kept = dict(names)
         self.counts = dict.fromkeys(self.counts, 0)
         missing = {k: v for k, v in names.items() if isinstance(v, Missing)}
-        codes = {f: (f.__code__, f.__defaults__) for f in functions_in(names)}
         try:
-            for f in codes:
-                f.__code__, f.__defaults__ = smaller(f)
             names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
             names["__name__"] = "__main__"
             names |= {name: self.reader(name) for name in self.read}
-            with pretended(sizes, self.hot, self.text):
+            with pretended(sizes, self.labels, self.text):
                 yield
                 self.filled |= FORM["used"]
         finally:
-            for f, before_it in codes.items():
-                f.__code__, f.__defaults__ = before_it
             names.clear()
             names |= kept
             names |= before
@@ -134,7 +132,7 @@ class Rehearsal:
             _, failure = attempt(execute, seconds=SECONDS / 2, seed=3)
             if failure is None or isinstance(failure.error, TooLong):
                 continue
-            if isinstance(failure.error, ValueError | IndexError):
+            if isinstance(failure.error, ValueError | IndexError) and not self.ended:
                 others = other_sizes(str(failure.error), sizes)
                 if others is not None:
                     return others
@@ -188,6 +186,7 @@ class Rehearsal:
             if self.counts[here] == 1:
                 self.keep(here, frame)
             elif self.counts[here] < 4 and self.trained(here, frame) and not self.awaited(frame):
+                self.ended = True
                 raise Enough
         return self.trace
 
@@ -230,18 +229,19 @@ def functions_in(names: dict[str, Any]) -> list[FunctionType]:
     return [f for f in every if isinstance(f, FunctionType) and is_his(f.__code__)]
 
 
-def smaller(function: FunctionType) -> tuple[CodeType, Any]:
-    """The code of a function with small numbers of examples, and its default values, see `Smaller`."""
+def make_smaller(function: FunctionType) -> None:
+    """Give a function small numbers of examples, see `Smaller`, in its code and its default values."""
     tree = tree_of(function.__code__)
-    code: CodeType | None = None
     if isinstance(tree, ast.FunctionDef):
         new = Smaller().visit(copy.deepcopy(tree))
         code = compiled(new, function.__code__) if ast.dump(new) != ast.dump(tree) else None
+        if code is not None:
+            function.__code__, TREES[code] = code, new
     names = [p.name for p in inspect.signature(function).parameters.values()]
-    given = function.__defaults__
-    pairs = zip(names[len(names) - len(given or ()) :], given or ())
-    defaults = given and tuple(FEW if is_many_for(k, v) else v for k, v in pairs)
-    return code or function.__code__, defaults
+    given = function.__defaults__ or ()
+    pairs = zip(names[len(names) - len(given) :], given)
+    if given:
+        function.__defaults__ = tuple(FEW if is_many_for(k, v) else v for k, v in pairs)
 
 
 def numbers_in(frame: FrameType) -> dict[str, Any]:

@@ -16,6 +16,16 @@ from nn.doctor.trial import Trial, factor_between, is_float32, relative, toleran
 from nn.doctor.twin import Factor
 
 
+def undo(name: str, f: Factor) -> str:
+    """How to make right what is this factor too large.
+
+    >>> undo("dW", Factor(1.0, 1)), undo("db", Factor(1.0, -1)), undo("db", Factor(0.5))
+    ('divide dW by m', 'multiply db by m', 'multiply db by 2')
+    """
+    less = f.parts()[0] == []
+    return f"multiply {name} by {Factor().over(f)}" if less else f"divide {name} by {f}"
+
+
 def simple_cause(
     name: str, values: Sequence[Any], rights: Sequence[Any], trial: Trial
 ) -> Cause | None:
@@ -66,7 +76,7 @@ def simple_cause(
             name,
             kind,
             f"{name} is {f} times the true gradient, unlike the other gradients",
-            fix=f"change the sign of {name}" if f == Factor(-1.0) else f"divide {name} by {f}",
+            fix=f"change the sign of {name}" if f == Factor(-1.0) else undo(name, f),
             proof=proof,
         )
     for other, truth in trial.truths[0].gradients.items():

@@ -135,7 +135,9 @@ class Statements(Subject):
             isinstance(n, ast.Continue | ast.Break) for s in body for n in walk_outside_loops(s)
         ):
             once = ast.For(ast.Name("_once", ast.Store()), ast.Constant("1"), list(body), [], None)
-            body = [ast.copy_location(once, body[0])]
+            once.lineno = once.end_lineno = 1  # not a second time the line of the first statement
+            once.col_offset = once.end_col_offset = 0
+            body = [once]
         shared: list[ast.stmt] = [ast.Global(self.shared)] if self.shared else []
         tree = ast.FunctionDef(self.name, arguments, [*shared, *body, own], [], None)
         tree.__dict__.setdefault("type_params", [])  # from Python 3.12 on
@@ -198,7 +200,8 @@ class Statements(Subject):
             return run
         ahead, _ = attempt(lambda: self.truth(values, X, Y))
         run.loss, output = ahead or (None, None)
-        run.output = None if output is None else np.array(output)
+        # None also for a list of the outputs of several layers
+        run.output = attempt(lambda: np.array(output, float))[0] if output is not None else None
         run.stage = "done"
         before = {k: np.asarray(v) for k, v in values.items()}
         self.read(run, before, after)
@@ -333,4 +336,4 @@ def moved(value: Any) -> Any:
         return {k: moved(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return type(value)([moved(v) for v in value])
-    return value + 0.1 if isinstance(value, np.ndarray | np.floating) else value
+    return value + 0.01 if isinstance(value, np.ndarray | np.floating) else value

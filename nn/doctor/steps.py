@@ -22,14 +22,17 @@ from nn.doctor.loops import (
     data_name,
     is_many,
     names_in,
+    place_of,
     reads,
     receives_gradients,
     rows_with_labels,
     sites,
+    stored_inside,
 )
-from nn.doctor.naming import free_names, label, required, role_of
+from nn.doctor.naming import free_names, label, required, role_of, source_tree
 from nn.doctor.observed import Difference, ObservedStep, differences
-from nn.doctor.reading import IS, NOT, arguments, states
+from nn.doctor.pretend import LABELS
+from nn.doctor.reading import IS, NOT, arguments, has_loop, states
 from nn.doctor.rehearsal import Rehearsal, Seen
 from nn.doctor.report import MISSING, Report
 from nn.doctor.sandbox import LIMIT, Failure, TooLong, attempt, limited
@@ -63,7 +66,7 @@ class Steps:
         they call, where nothing of that was examined as a whole."""
         titles: set[str] = set()
         examined: set[ast.stmt | None] = set()  # loops around steps, and functions that are steps
-        for site in self.sites:
+        for site in sorted(self.sites, key=lambda s: not s.updates):  # what updates, first
             owner = site.owner.name if site.owner is not None else ""
             done = (site.kind is None and owner in self.finder.used) or (
                 site.kind,
@@ -76,6 +79,11 @@ class Steps:
                 continue
             with limited(min(SHORT, LIMIT.get())):
                 report = self.finder.best(site.title, self.step_subjects(site))
+            if self.own_run.filled and any(
+                c.says.startswith("backward stops") for c in report.causes
+            ):
+                problem = f"it stops with data that were invented: {report.causes[0].says}"
+                report = Report(site.title, problem=problem)
             if report.status != 2:
                 titles.add(site.title)
                 examined.update(site.loops)
@@ -115,7 +123,7 @@ class Steps:
             found = list(self.steps_at(step, seen))
             for subject in found:
                 self.inside.setdefault(site.title, set()).update(self.used_in(step, subject))
-            shown = any(isinstance(s, ObservedStep) for s in found)
+            shown = any(s.compared for s in found)
             if shown and step is not site and not step.loops:
                 self.whole.add(site.title)
             yield from found
@@ -133,18 +141,22 @@ class Steps:
 
     @property
     def own_run(self) -> Rehearsal:
-        """The file's own run; with one-hot labels, where they are invented and classes do not do."""
+        """The file's own run; with labels of another form, where they are invented and do not do."""
         if self.finder.room.rehearsal is None:
             first = self.finder.room.rehearsal = Rehearsal(self.finder.room, self.places)
-            if first.filled and not self.observes(first):
-                other = Rehearsal(self.finder.room, self.places, hot=True)
-                self.finder.room.rehearsal = other if self.observes(other) else first
+            for labels in LABELS[1:]:
+                if not first.filled or self.observes(self.finder.room.rehearsal):
+                    break
+                self.finder.room.rehearsal = Rehearsal(self.finder.room, self.places, labels)
+            else:
+                if first.filled and not self.observes(self.finder.room.rehearsal):
+                    self.finder.room.rehearsal = first
         return self.finder.room.rehearsal
 
     def observes(self, run: Rehearsal) -> bool:
         """Whether a step shows its output in this run."""
         steps = (s for site in self.sites for s in self.steps_at(site, run.seen))
-        return any(isinstance(s, ObservedStep) for s in steps)
+        return any(s.compared for s in steps)
 
     def driven(self, site: Site) -> Iterator[TrainingStep]:
         """The step as a call of its function with invented arguments comes to it."""
@@ -161,7 +173,10 @@ class Steps:
         for holder in made[:4] if owner is not None else ():
             held = {} if holder is None else parameters_in(holder)
             failures: dict[Any, list[str]] = {}  # by kind of input
-            for m, flat, columns, n_x, n_y in self.finder.kinds_of_data(held):
+            kinds = self.finder.kinds_of_data(held)
+            if has_loop(owner):  # several examples show more
+                kinds.sort(key=lambda kind: -kind[0])
+            for m, flat, columns, n_x, n_y in kinds:
                 failed = failures.setdefault((m, flat, columns, n_x), [])
                 X = next(invent.inputs(n_x, m, columns, flat))
                 targets = list(invent.targets(n_y, X, columns, self.finder.signs))
@@ -175,10 +190,15 @@ class Steps:
                         data |= {"X": X.tolist(), "Y": Y.tolist()}
                     given = arguments(owner, [n_x, 5, n_y], data)
                     given |= {n: invent.state_for(held) for n in states(owner)}
-                    given |= columns_for(site, owner, m) | rows_with_labels(site, X)
+                    given |= rows_with_labels(site, X)
                     given |= self.network_for(owner, n_x, n_y) or {}
                     given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
-                    seen, failure = self.own_run.drive(partial(owner, **given))
+                    columns_of_data = columns_for(site, owner, m)
+                    for more in [{}, columns_of_data] if columns_of_data else [{}]:
+                        seen, failure = self.own_run.drive(partial(owner, **given | more))
+                        for subject in self.steps_around(site, seen):
+                            subject.lone = m == 1
+                            yield subject
                     if failure is not None and not isinstance(failure.error, TooLong):
                         failed.append(failure.sentence)
                         shape = compared_with(np.shape(Y), failure)
@@ -187,9 +207,6 @@ class Steps:
                             targets.append(1.0 * new)
                     if not any(v is data["Y"] for v in given.values()):
                         failed += ["no targets are taken"] * 2
-                    for subject in self.steps_around(site, seen):
-                        subject.lone = m == 1
-                        yield subject
 
     def steps_at(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step with what the names held when a run came to it."""
@@ -217,13 +234,16 @@ class Steps:
         if not found and np.ndim(subject.Y) == 2 and targets_like(subject) is not None:
             return  # targets that were invented, of another form
         for step in (subject, observed):
-            step.origin = self.origin
-        compared = subject.Y is not None and (not found or same_output(subject, observed))
-        if site.inner and subject.params and not compared and takes_steps(subject):
+            step.origin, step.compared = self.origin, found
+            if step.params and step.learning_rate == 1.0:
+                step.learning_rate = rate_seen(step)
+        known_both = subject.Y is not None and (not found or same_output(subject, observed))
+        if site.inner and subject.params and not known_both and takes_steps(subject):
             return  # the loss of a loop in which there are many steps
-        if subject.params and (subject.loss or compared):
+        if subject.params and (subject.loss or known_both):
             yield subject
-        if found:
+        loss = subject.loss or (known_both and subject.own_cost)
+        if found and not (subject.params and loss and takes_logarithms(subject)):
             yield observed
 
     def arbitrated(self, found: list[Report]) -> list[Report]:
@@ -330,6 +350,34 @@ def same_output(one: TrainingStep, other: TrainingStep) -> bool:
     same = [k for k, v in (after or {}).items() if is_many(v) and not differs(v, result[1])]
     one.shown = one.shown if one.shown in same else next(iter(same), None)
     return one.shown is not None
+
+
+def rate_seen(subject: TrainingStep) -> float:
+    """The number between the changes of all parameters and arrays that were assigned before: the learning
+    rate, where no name says it."""
+    run = subject.run(subject.params, subject.X, subject.Y)
+    common: list[float] | None = None
+    for change in run.gradients.values():
+        ratios = []
+        for e in run.events:
+            if e.value.shape == np.shape(change) and np.any(e.value) and e.value.dtype.kind == "f":
+                ratio = float(np.sum(change * e.value) / np.sum(e.value**2))
+                if 0 < abs(ratio) < 1 and np.allclose(change, ratio * e.value, 1e-6, 0):
+                    ratios.append(float(f"{abs(ratio):.6g}"))
+        common = ratios if common is None else [r for r in common if r in ratios]
+    return max(common or [], default=1.0)
+
+
+def takes_logarithms(subject: TrainingStep) -> bool:
+    """Whether the loss of a step is an entropy: the gradient of another cost is a mistake then."""
+    made = [s for s in subject.site.body if subject.loss in map(place_of, stored_inside(s))]
+    names = {n for s in made for n in names_in([s])} | {
+        n.attr for s in made for n in ast.walk(s) if isinstance(n, ast.Attribute)
+    }
+    home = subject.outer | vars(type(subject.room.get("self")))
+    trees = [source_tree(f) for n in names if isinstance(f := home.get(n), FunctionType)]
+    trees += [source_tree(subject.own_cost)] if subject.own_cost is not None else []
+    return any("log(" in ast.unparse(t) for t in [*made, *trees] if t is not None)
 
 
 def takes_steps(subject: TrainingStep) -> bool:

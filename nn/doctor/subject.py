@@ -189,7 +189,10 @@ class Subject:
     def bound_cost(self, pool: dict[str, Any], roles: dict[str, Any]) -> Any:
         """The arguments of the cost; of x and y without parameters, x is the output."""
         assert self.cost is not None
-        if {role_of(n) for n in required(self.cost)} == {"X", "Y"} and "output" in roles:
+        code = getattr(inspect.unwrap(self.cost), "__code__", None)
+        again = self.forward is not None and label(self.forward) in getattr(code, "co_names", ())
+        pair = {role_of(n) for n in required(self.cost)} == {"X", "Y"}
+        if pair and not again and "output" in roles:
             roles = roles | {"X": roles["output"]}
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
         return bind(self.cost, pool, roles, self.extra, "output", "Y")
@@ -200,8 +203,10 @@ class Subject:
 
     def run_backward(self, roles: dict[str, Any], pool: dict[str, Any]) -> Any:
         assert self.backward is not None
-        if self.runs_forward_itself(self.backward):
-            pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
+        again = required(self.forward) if self.forward is not None else []
+        itself = self.runs_forward_itself(self.backward)
+        # x in def forward(x): ...; return x
+        pool = {k: v for k, v in pool.items() if role_of(k) != "X" or not (itself or k in again)}
         return call_with(self.backward, bind(self.backward, pool, roles, self.extra, "Y"))
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
@@ -692,7 +697,11 @@ def take_result(
         if later:
             roles["output"] = good[0][1]
         elif len(parts) <= 2 and is_arraylike(parts[0]):
-            roles["output"] = parts[0]
+            before = len(arrays) == 2 and [bool(LOGITS.fullmatch(str(n))) for n, _ in arrays]
+            roles["output"] = arrays[1][1] if before == [True, False] else parts[0]
+
+
+LOGITS = re.compile(r"logits?|scores?|raw\w*", re.I)  # of which the probabilities are made
 
 
 def is_output(name: str | None) -> bool:

@@ -539,3 +539,72 @@ def test_the_cost_is_the_one_that_the_training_calls(cost, tmp_path):
     assert report.ok or "those of entropy_cost; the training goes by squared_error_cost" in str(
         report
     )
+
+
+TWO_BACKWARDS = """
+import numpy as np
+
+class Parameter:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = Parameter(np.random.randn(n_in, n_out)), Parameter(np.zeros((1, n_out)))
+
+    def forward(self, x):
+        return x @ self.W.data + self.b.data, x
+
+    def backward(self, delta, cache):
+        self.W.grad += cache.T @ delta
+        self.b.grad += delta.sum(axis=0, keepdims=True)
+        return delta @ self.W.data.T
+
+class Scaled:
+    def __init__(self, n):
+        self.parameters, self.gradient = np.random.randn(1, n), np.zeros((1, n))
+
+    def forward(self, x):
+        return x * self.parameters
+
+    def backward_gradient(self, x, delta):
+        self.gradient += (x * delta).sum(axis=0, keepdims=True)
+
+    def backward_delta(self, x, delta):
+        return delta * self.parameters
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "where"),
+    [
+        ("cache.T @ delta", "2 * cache.T @ delta", "Dense"),
+        ("return delta @ self.W.data.T", "return delta @ self.W.grad.T", "Dense"),
+        ("return delta * self.parameters", "return delta * self.gradient", "Scaled"),
+    ],
+)
+def test_layers_with_caches_parameter_objects_and_two_backward_methods(
+    right, wrong, where, tmp_path
+):
+    path = tmp_path / "layers.py"
+    path.write_text(TWO_BACKWARDS)
+    report = check_file(path)
+    assert report.ok and "2 examined" in str(report), str(report)
+    path.write_text(TWO_BACKWARDS.replace(right, wrong))
+    report = check_file(path)
+    assert [p.title for p in report.parts if p.status == 1] == [where], str(report)
+
+
+def test_an_update_that_is_written_for_three_layers(tmp_path):
+    text = """
+def update_parameters(parameters, grads, learning_rate):
+    for l in range(1, 4):
+        parameters["W" + str(l)] -= learning_rate * grads["dW" + str(l)]
+        parameters["b" + str(l)] -= learning_rate * grads["db" + str(l)]
+    return parameters
+"""
+    path = tmp_path / "update.py"
+    path.write_text(text)
+    assert check_file(path).ok
+    path.write_text(text.replace('-= learning_rate * grads["db"', '-= grads["db"'))
+    assert check_file(path).status == 1

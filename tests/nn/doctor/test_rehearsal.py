@@ -544,3 +544,193 @@ for k in range(6000):
     right = "below = delta @ syn1.T * nonlin(one, deriv=True)"
     wrong = "below = delta @ syn1.T * nonlin(one)"
     names_it(tmp_path, text, right, wrong)
+
+
+def test_a_derivative_of_another_activation_of_the_object(tmp_path):
+    text = """
+import numpy as np
+
+class Net:
+    def __init__(self, sizes, rate=0.05):
+        self.rate = rate
+        self.pesos = [np.random.randn(a, b) for a, b in zip(sizes, sizes[1:])]
+
+    def sigmoide(self, z):
+        return 1 / (1 + np.exp(-z))
+
+    def derivada_sigmoide(self, a):
+        return a * (1 - a)
+
+    def derivada_tanh(self, a):
+        return 1 - a**2
+
+    def entrenar(self, datos, metas, vueltas):
+        for _ in range(vueltas):
+            valores = [datos]
+            for W in self.pesos[:-1]:
+                valores.append(np.tanh(valores[-1] @ W))
+            valores.append(self.sigmoide(valores[-1] @ self.pesos[-1]))
+            delta = (valores[-1] - metas) * self.derivada_sigmoide(valores[-1])
+            pasos = []
+            for k in reversed(range(len(self.pesos))):
+                pasos.insert(0, valores[k].T @ delta)
+                delta = delta @ self.pesos[k].T * self.derivada_tanh(valores[k])
+            for W, paso in zip(self.pesos, pasos):
+                W -= self.rate * paso
+
+red = Net([2, 4, 3, 1])
+red.entrenar(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0], [1], [1], [0]]), 500)
+"""
+    right = "self.derivada_tanh(valores[k])"
+    names_it(tmp_path, text, right, right.replace("tanh", "sigmoide"), "tanh")
+
+
+def test_gradients_that_are_reset_after_the_update(tmp_path):
+    text = """
+import numpy as np
+
+rows = np.random.randn(30, 3)
+goals = rows @ np.array([[1.0], [2.0], [-1.0]])
+w, total = np.random.randn(3, 1), np.zeros((3, 1))
+for k in range(1000):
+    for row, goal in zip(rows[k % 5 :: 5], goals[k % 5 :: 5]):
+        off = row @ w - goal
+        total += np.outer(row, off)
+    w -= 0.01 * total
+    total *= 0
+"""
+    assert check_file(written(tmp_path, text)).ok
+    kept = text.replace("    total *= 0\n", "")
+    report = check_file(written(tmp_path, kept))
+    assert "never reset" in str(report), str(report)
+
+
+def test_a_matrix_that_no_step_changes_while_its_like_do(tmp_path):
+    text = """
+import numpy as np
+
+def s(z):
+    return 1 / (1 + np.exp(-z))
+
+ein = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+aus = np.array([[0], [1], [1], [0]])
+gewicht_0, gewicht_1 = np.random.randn(2, 4), np.random.randn(4, 1)
+for runde in range(5000):
+    mitte = s(ein @ gewicht_0)
+    ende = s(mitte @ gewicht_1)
+    fehler = aus - ende
+    delta = fehler * ende * (1 - ende)
+    vorher = delta @ gewicht_1.T * mitte * (1 - mitte)
+    gewicht_1 = gewicht_1 + 0.6 * mitte.T @ delta
+    gewicht_0 = gewicht_0 + 0.6 * ein.T @ vorher
+"""
+    assert check_file(written(tmp_path, text)).ok
+    lost = text.replace("gewicht_1 = gewicht_1 +", "gewicht_neu = gewicht_1 +")
+    report = check_file(written(tmp_path, lost))
+    assert "gewicht_1 is never changed by the step" in str(report), str(report)
+
+
+def test_a_step_that_may_leave_its_loop_is_one_step(tmp_path):
+    text = """
+import numpy as np
+
+x = np.linspace(-1, 1, 30)
+y = 3 * x - 1
+
+def fit(x, y, w, b, rate=0.1, rounds=500):
+    for k in range(rounds):
+        dw = np.mean((w * x + b - y) * x)
+        db = np.mean(w * x + b - y)
+        if abs(dw) < 1e-9 and abs(db) < 1e-9:
+            break
+        w -= rate * dw
+        b -= rate * db
+    return w, b
+
+print(fit(x, y, 0.0, 0.0))
+"""
+    names_it(tmp_path, text, "np.mean(w * x + b - y)", "np.mean(w * x - y)", "db")
+
+
+def test_one_step_in_a_script_with_new_names(tmp_path):
+    text = """
+import numpy as np
+
+def s(z):
+    return 1 / (1 + np.exp(-z))
+
+X = np.array([[1, 0, 1, 0], [1, 0, 1, 1], [0, 1, 0, 1]])
+y = np.array([[1], [1], [0]])
+wh = np.random.randn(4, 5)
+hidden = s(X @ wh)
+wo = np.random.randn(5, 1)
+guess = s(hidden @ wo)
+E = y - guess
+d_out = E * guess * (1 - guess)
+d_hidden = d_out @ wo.T * hidden * (1 - hidden)
+wo_new = wo + hidden.T @ d_out * 0.1
+wh_new = wh + X.T @ d_hidden * 0.1
+"""
+    names_it(tmp_path, text, "hidden * (1 - hidden)", "s(hidden) * (1 - s(hidden))")
+
+
+def test_names_of_another_language_without_a_program(tmp_path):
+    text = """
+import numpy as np
+
+class Ag:
+    def __init__(self, girdi=3, gizli=5, cikti=2):
+        self.A1, self.c1 = np.random.randn(girdi, gizli), np.zeros((1, gizli))
+        self.A2, self.c2 = np.random.randn(gizli, cikti), np.zeros((1, cikti))
+        self.oran = 0.01
+
+    def ileri(self, veri):
+        self.ara = np.tanh(veri @ self.A1 + self.c1)
+        return self.ara @ self.A2 + self.c2
+
+    def geri(self, veri, hedef):
+        hata = self.ileri(veri) - hedef
+        ara_hata = hata @ self.A2.T * (1 - self.ara**2)
+        self.A2 -= self.oran * self.ara.T @ hata
+        self.c2 -= self.oran * hata.sum(axis=0, keepdims=True)
+        self.A1 -= self.oran * veri.T @ ara_hata
+        self.c1 -= self.oran * ara_hata.sum(axis=0, keepdims=True)
+"""
+    names_it(tmp_path, text, "(1 - self.ara**2)", "(1 - self.ara)", "dA1", "dc1")
+
+
+def test_the_slope_of_the_output_twice_beside_a_cross_entropy(tmp_path):
+    text = """
+import numpy as np
+
+def entropy(y, p):
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+x = np.random.randn(40, 3)
+y = (x.sum(axis=1, keepdims=True) > 0).astype(float)
+w = np.random.randn(3, 1)
+seen = []
+for k in range(300):
+    p = 1 / (1 + np.exp(-(x @ w)))
+    loss = entropy(y, p)
+    seen.append(loss)
+    off = (p - y) / len(y)
+    w -= 0.5 * x.T @ off
+"""
+    wrong = "off = (p - y) * p * (1 - p) / len(y)"
+    names_it(tmp_path, text, "off = (p - y) / len(y)", wrong, "twice")
+
+
+def test_invented_data_at_which_the_code_stops_convict_nobody(tmp_path):
+    text = """
+import numpy as np
+
+x, y = read_my_points()
+w = np.random.randn(2, 1)
+for k in range(300):
+    p = 1 / (1 + np.exp(-(x @ w)))
+    off = (p - y) / len(y)
+    v = np.ones((1, 7)) @ off + np.ones((1, 8)) @ off
+    w -= 0.5 * x.T @ off
+"""
+    assert check_file(written(tmp_path, text)).status == 2
