@@ -96,7 +96,20 @@ class Pretend:
         pass
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(())
+        """What the names that it is taken apart into stand for: X, y = fetch(); figure, axes = ..."""
+        caller = sys._getframe(1)
+        line = linecache.getline(caller.f_code.co_filename, caller.f_lineno).strip()
+        try:
+            statement = ast.parse(line).body[0]
+        except (SyntaxError, IndexError):
+            return iter(())
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if not isinstance(target, ast.Tuple | ast.List):
+            return iter(())
+        names = [getattr(e, "id", "") for e in target.elts]
+        if any(role_of(n) in ("X", "Y") for n in names):
+            return iter(data_for(target, ""))
+        return iter([Pretend(n) for n in names])
 
     def __enter__(self) -> Any:
         return self
@@ -298,8 +311,16 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
     if name in ("to_categorical", "get_dummies"):
         y = np.asarray(first).astype(int).ravel()
         return table(np.eye(int(y.max()) + 1)[y])
-    if name in ("tqdm", "fit_transform", "transform", "shuffle", "normalize", "trange"):
-        if name == "shuffle" and len(args) > 1:
+    if name in (
+        "tqdm",
+        "fit_transform",
+        "transform",
+        "shuffle",
+        "randomize",
+        "normalize",
+        "trange",
+    ):
+        if name in ("shuffle", "randomize") and len(args) > 1:
             return args
         return range(int(first or 0)) if name == "trange" else first
     if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt", name):

@@ -148,22 +148,18 @@ class Rehearsal:
                     self.room.names[error.name] = value
                     attempt(execute, seconds=SECONDS / 2, seed=3)
                     continue
-            apart = str(error).startswith("not enough values to unpack (")  # of a Pretend
             for target in statement.targets if isinstance(statement, ast.Assign) else ():
-                self.fill(target, anything=apart)
+                self.fill(target)
         return None
 
-    def fill(self, target: ast.expr, anything: bool = False) -> None:
-        """Give the names that a statement would have assigned data that are usually called so; other
-        names of what can be anything a stand-in."""
+    def fill(self, target: ast.expr) -> None:
+        """Give the names that a statement would have assigned data that are usually called so."""
         for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
             if isinstance(part, ast.Tuple):
-                self.fill(part, anything)
+                self.fill(part)
             elif isinstance(part, ast.Name) and role_of(part.id) in ("X", "Y"):
                 self.room.names.setdefault(part.id, data_for(part, self.text))
                 self.filled = True
-            elif isinstance(part, ast.Name) and anything:
-                self.room.names.setdefault(part.id, Pretend(part.id))
 
     def reader(self, name: str) -> Any:
         """What stands for a function that reads data: it gives what its result is assigned to."""
