@@ -168,9 +168,9 @@ class Steps:
         names = self.finder.room.names
         kind = names.get(site.kind or "", self.finder.room)
         owner: Any = getattr(kind, site.owner.name, names.get(site.owner.name))
-        end = time.process_time() + PATIENCE / 2
-        made = list(self.finder.made(kind)) if isinstance(kind, type) else [None]
-        for holder in made[:4] if owner is not None else ():
+        made = list(self.finder.made(kind))[:4] if isinstance(kind, type) else [None]
+        for holder in made if owner is not None else ():
+            end = time.process_time() + PATIENCE / 2 / len(made)
             held = {} if holder is None else parameters_in(holder)
             failures: dict[Any, list[str]] = {}  # by kind of input
             kinds = self.finder.kinds_of_data(held)
@@ -182,7 +182,7 @@ class Steps:
                 targets = list(invent.targets(n_y, X, columns, self.finder.signs))
                 for Y in targets:
                     if time.process_time() > end:
-                        return
+                        break
                     if len(set(failed)) < len(failed):
                         break  # whatever the targets are
                     data = {"X": X, "Y": Y, "m": m, "lr": RATE}
