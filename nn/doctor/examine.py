@@ -21,7 +21,7 @@ from nn.doctor.costs import (
 )
 from nn.doctor.diagnosis import Diagnosis
 from nn.doctor.experiment import Experiment, Layout
-from nn.doctor.naming import CannotExamine, Hopeless, Unbound
+from nn.doctor.naming import CannotExamine, Hopeless, Unbound, required, role_of
 from nn.doctor.peel import close
 from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import confirm, find_truth
@@ -275,6 +275,9 @@ class Examination:
         run, probe = trial.runs[0], trial.experiment.probes[0]
         if not isinstance(self.subject, ObjectSubject) or probe.Y is None or run.failure:
             return False
+        taken = [required(f) for f in (self.subject.backward, self.subject.both) if f is not None]
+        if any(role_of(n) == "Y" for names in taken for n in names):
+            return False  # they come to it
         Y = np.asarray(probe.Y)
         values = np.unique(Y)
         others = (
