@@ -183,7 +183,7 @@ def invented(
             else:
                 made = dict(zip(weights, Ws)) | dict(zip(biases, bs))
             yield {k: made[k] for k in keys if k in made}
-            if form == "matrix" and len(biases) == n == 1:
+            if form == "matrix" and len(biases) == n == dims[-1] == 1:
                 yield {k: made[k] if k in weights else np.asarray(rng.normal()) for k in keys}
             if not biases:
                 break
