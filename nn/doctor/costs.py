@@ -182,7 +182,6 @@ def with_decay(trial: Trial) -> None:
         kept = [part for part in parts if part is not None]
         if len(kept) == 2:
             found[name] = kept
-    sizes = [p.m for p in probes]
     for mean in (False, True):
         sizes = [p.m if mean else 1 for p in probes]
         numbers = {k: [c * n for (c, _), n in zip(v, sizes)] for k, v in found.items()}

@@ -165,14 +165,14 @@ def straight(files: Mapping[ast.stmt, str], inside: Mapping[str, set[str]]) -> I
         for i, s in enumerate(body)
         if updated_in(s) is None
         and not is_inside(updates.values(), s)
-        and set(updates) & {p for t in stored(s) if (p := place_of(t)) is not None}
+        and set(updates) & places_of(stored(s))
     ]
     start = max(first, default=-1) + 1
     derived, ahead = set(updates), []
     for i, s in enumerate(body[:start]):  # a layer is computed before the next one is made
         if i not in first and reads(s) & derived:
             ahead.append(s)
-            derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
+            derived |= places_of(stored(s))
     if updates:
         ready = body[start].lineno if ahead else 0
         yield Site(ahead + body[start:], [], None, None, updates, files[body[0]], ready=ready)
@@ -186,7 +186,7 @@ def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool
         return False  # what is computed there of a new parameter is for the optimiser
     for s in (n for b in before for n in [b, *inner_statements(b)]):
         if reads(own_part(s)) & derived:
-            derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
+            derived |= places_of(stored(s))
     return bool((derived - known) & reads(loop))
 
 
@@ -214,6 +214,10 @@ def place_of(node: ast.AST) -> str | None:
         above = place_of(owner) if isinstance(owner, ast.Name | ast.Attribute) else None
         return None if above is None else f"{above}.{node.attr}"
     return place_of(node.value) if isinstance(node, ast.Subscript) else None
+
+
+def places_of(targets: Iterable[ast.expr]) -> set[str]:
+    return {p for t in targets if (p := place_of(t)) is not None}
 
 
 def stored(statement: ast.stmt) -> list[ast.expr]:
@@ -285,7 +289,7 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
                     found[name] = s
                 continue
             if used & derived:
-                derived |= {p for t in stored(s) if (p := place_of(t)) is not None}
+                derived |= places_of(stored(s))
                 if name in derived and any(place_of(t) == name for t in stored(s)):
                     break  # assigned anew: not a parameter
     return found
@@ -498,20 +502,29 @@ def by_value(
     return {"X": X, "Y": Y}
 
 
+def begins_with(body: list[ast.stmt]) -> tuple[set[str], set[str], set[str]]:
+    """The places that statements assign, and of those from before that they read, and add to."""
+    known: set[str] = set()
+    wanted: set[str] = set()
+    sums: set[str] = set()
+    for s in body:
+        added = [n for n in [s, *inner_statements(s)] if isinstance(n, ast.AugAssign)]
+        wanted |= reads(s) - known
+        sums |= places_of(n.target for n in added) - known
+        known |= places_of(stored_inside(s))
+    return known, wanted, sums
+
+
 def turned(
     body: list[ast.stmt], later: list[ast.stmt], parameters: Iterable[str]
 ) -> list[ast.stmt]:
     """A step that begins with the output, where that is computed after the update for the next round;
     else nothing."""
-    known: set[str] = set()
-    wanted: set[str] = set()
-    for s in body:
-        wanted |= reads(s) - known
-        known |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+    known, wanted, _ = begins_with(body)
     ahead = []
     made: set[str] = set()
     for s in later:
-        names = {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+        names = places_of(stored_inside(s))
         leaves = any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(s))
         if names and not leaves and not reads(s) & (known - set(parameters) - made):
             ahead.append(s)
@@ -522,17 +535,13 @@ def turned(
 
 def kept_for_later(body: list[ast.stmt], later: list[ast.stmt]) -> list[ast.stmt]:
     """What is done after the update to what the next round begins with: dW *= 0."""
-    known: set[str] = set()
-    wanted: set[str] = set()
-    for s in body:
-        added = [n for n in [s, *inner_statements(s)] if isinstance(n, ast.AugAssign)]
-        wanted |= (reads(s) | {p for n in added if (p := place_of(n.target))}) - known
-        known |= {p for t in stored_inside(s) if (p := place_of(t)) is not None}
+    known, wanted, sums = begins_with(body)
+    wanted |= sums
     return [
         s
         for s in later
         if isinstance(s, ast.Assign | ast.AugAssign)
-        and {p for t in stored(s) if (p := place_of(t)) is not None} & wanted
+        and places_of(stored(s)) & wanted
         and reads(s) <= known | wanted | {"np"}
     ]
 

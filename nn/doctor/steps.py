@@ -233,10 +233,11 @@ class Steps:
         subject.own_cost = self.cost_called(site, local.get("self"))
         if not found and np.ndim(subject.Y) == 2 and targets_like(subject) is not None:
             return  # targets that were invented, of another form
+        rate: float | None = None  # one for both, as both take the same statements
         for step in (subject, observed):
             step.origin, step.compared = self.origin, found
             if step.params and step.learning_rate == 1.0:
-                step.learning_rate = rate_seen(step)
+                step.learning_rate = rate = rate or rate_seen(step)
         known_both = subject.Y is not None and (not found or same_output(subject, observed))
         if site.inner and subject.params and not known_both and takes_steps(subject):
             return  # the loss of a loop in which there are many steps
