@@ -734,3 +734,32 @@ for k in range(300):
     w -= 0.5 * x.T @ off
 """
     assert check_file(written(tmp_path, text)).status == 2
+
+
+def test_arguments_at_which_a_backward_pass_stops_convict_nobody(tmp_path):
+    text = """
+import numpy as np
+
+class Net:
+    def __init__(self, n_x, n_y):
+        self.W = np.random.randn(n_x, n_y)
+
+    def forward(self, X):
+        self.X = X
+        self.A = X @ self.W
+        return self.A
+
+    def cost(self, Y):
+        return 0.5 * np.sum((self.A - Y) ** 2)
+
+    def backward(self, Y):
+        scale, rounds = {100: (0.5, 2), 1000: (0.1, 10)}[len(self.X)]
+        self.dW = np.zeros_like(self.W)
+        for _ in range(rounds):
+            self.dW += scale * self.X.T @ (self.A - Y)
+        return self.dW
+"""
+    report = check_file(written(tmp_path, text))
+    assert report.status == 2 and "there is no key 5" in report.problem
+    right = text.replace("100: (0.5, 2)", "5: (0.5, 2), 6: (0.5, 2), 7: (0.5, 2)")
+    assert check_file(written(tmp_path, right)).ok
