@@ -323,10 +323,14 @@ class Examination:
             "derivatives depend on their order"
         )
 
+    def assigned(self, name: str, trial: Trial) -> Event | None:
+        """Where the gradient of a parameter is assigned."""
+        value = trial.runs[0].gradients.get(f"d{name}")
+        return None if value is None else place_of(value, trial.runs[0].events, f"d{name}")
+
     def where(self, name: str, trial: Trial) -> str:
         """The line that assigns the gradient of a parameter, in brackets."""
-        value = trial.runs[0].gradients.get(f"d{name}")
-        found = None if value is None else place_of(value, trial.runs[0].events, f"d{name}")
+        found = self.assigned(name, trial)
         return f" ({place(found.file, found.line)})" if found is not None else ""
 
     def confirmed(self, trial: Trial) -> bool:
@@ -363,6 +367,14 @@ class Examination:
             fix = "subtract: W - learning_rate * dW"
             cause = Cause("step", "sign of the update", says, fix=fix)
             put_place(cause, self.subject.update_at)
+            report.causes.append(cause)
+        elif trial.common is not None and self.subject.exact:
+            for row in report.rows:
+                row.verdict = WRONG
+            says = f"the gradient is {trial.common} times that of the cost"
+            cause = Cause(report.rows[0].name, "scale", says)
+            cause.fix = "let both be of the same function: the optimiser goes by both"
+            put_place(cause, self.assigned(report.rows[0].name.removeprefix("d"), trial))
             report.causes.append(cause)
         elif trial.common is not None:
             c = trial.common

@@ -191,6 +191,8 @@ class Finder:
 
     def examinations(self) -> Iterator[Report]:
         chosen = self.chosen["backward"]
+        if chosen is None:
+            yield from self.steps_taken.optimised()
         if chosen is None or chosen in self.functions:
             yield from self.networks()
             yield from self.loss_and_gradient()
@@ -270,7 +272,8 @@ class Finder:
             needed = set(required(function))
             gives = [n for n in inner if needed & set(result_names(self.functions[n]))]
             if self.chosen["backward"] is None and (
-                (gives_loss_too(function) and not takes_results(function))
+                b in self.used
+                or (gives_loss_too(function) and not takes_results(function))
                 or takes_upstream(function)
                 or not (has_parameters(function) or self.own_parameters([function]))
             ):

@@ -56,6 +56,8 @@ LABEL = re.compile(
     r"label|target|class|species|quality|price|outcome|output|diagnosis|survived", re.I
 )
 TEXT = "the quick brown fox jumps over the lazy dog and the dog sleeps on\n" * 4  # for a file
+OPTIMISERS = ("minimize", "fmin_tnc", "fmin_l_bfgs_b", "fmin_cg", "fmin_bfgs")
+OF_SCIPY = {"scipy.optimize": OPTIMISERS, "scipy.io": ("loadmat",)}  # never called
 SAME = ("head", "tail", "dropna", "drop_duplicates", "reset_index", "fillna", "rename", "to_frame")
 
 
@@ -207,12 +209,15 @@ class Bunch(dict[str, Any]):
 
 
 class Archive:
-    """Arrays by names that say what they are; of weights there are none."""
+    """Arrays by names that say what they are; of weights there are none. MATLAB's have two axes."""
+
+    def __init__(self, ndmin: int = 0):
+        self.ndmin = ndmin
 
     def __getitem__(self, name: str) -> Any:
         if (found := known_as(name)) is None:
             raise KeyError(name)
-        return found
+        return found[:, None] if np.ndim(found) < self.ndmin else found
 
 
 def column(name: str, n: int) -> int:
@@ -325,12 +330,23 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         return range(int(first or 0)) if name == "trange" else first
     if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt", name):
         return table_from(first)
+    if name in OPTIMISERS:
+        return at_start(name, *args, **given)
+    if name == "loadmat":
+        return Archive(ndmin=2)
     if name == "accuracy_score":
         return 0.5
     if name == "FuncAnimation" and len(args) > 1:
         for picture in range(2):
             args[1](picture)
     return Pretend(name)
+
+
+def at_start(name: str, *args: Any, **given: Any) -> Any:
+    """What an optimiser gives that has not moved from where it was to start."""
+    x = np.ravel(given.get("x0", args[1] if len(args) > 1 else 0.0)).astype(float)
+    usual = {"fmin_tnc": (x, 1, 1), "fmin_l_bfgs_b": (x, 1.0, {})}
+    return usual.get(name, Bunch(x=x, fun=1.0, success=True) if name == "minimize" else x)
 
 
 def data_for(target: ast.expr, text: str) -> Any:
@@ -488,6 +504,9 @@ def pretended(sizes: Sizes, labels: str = "classes", text: str = "") -> Iterator
         stack.enter_context(mock.patch.dict(SIZES, sizes))
         stack.enter_context(mock.patch.dict(COLUMNS, clear=True))
         stack.enter_context(mock.patch.dict(FORM, labels=labels, used=False))
+        for place in OF_SCIPY.keys() & sys.modules.keys():
+            for name in OF_SCIPY[place]:
+                stack.enter_context(mock.patch.object(sys.modules[place], name, Pretend(name)))
         for module in (builtins, io):
             stack.enter_context(mock.patch.object(module, "open", opened))
         stack.enter_context(mock.patch.object(time, "sleep", lambda seconds: None))

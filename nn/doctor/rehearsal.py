@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Missing, Room
-from nn.doctor.naming import TREES, role_of, tree_of
+from nn.doctor.naming import TREES, label, role_of, tree_of
 from nn.doctor.pretend import (
     FEW,
     FORM,
+    OF_SCIPY,
     SIZES,
     Pretend,
     Sizes,
@@ -92,6 +93,8 @@ class Rehearsal:
             names |= {k: Pretend(v._name.split(".")[-1]) for k, v in missing.items()}
             names["__name__"] = "__main__"
             names |= {name: self.reader(name) for name in self.read}
+            of_scipy = set().union(*OF_SCIPY.values())
+            names |= {k: Pretend(n) for k, v in kept.items() if (n := label(v)) in of_scipy}
             with pretended(sizes, self.labels, self.text):
                 yield
                 self.filled |= FORM["used"]

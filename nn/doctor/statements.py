@@ -10,6 +10,7 @@ import ast
 import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -152,16 +153,9 @@ class Statements(Subject):
 
     def after(self, function: FunctionType, room: Mapping[str, Any]) -> dict[str, Any]:
         """The names after a run that starts with those of ``room``."""
-        home, shared = self.outer, self.shared
-        before = {k: home[k] for k in shared if k in home}
-        home |= {k: room[k] for k in shared}
-        try:
-            names = function(**{k: v for k, v in room.items() if k not in shared})
-            return names | {k: home[k] for k in shared if k in home}
-        finally:
-            for k in shared:
-                home.pop(k, None)
-            home |= before
+        with held_in(self.outer, {k: room[k] for k in self.shared}):
+            names = function(**{k: v for k, v in room.items() if k not in self.shared})
+            return names | {k: self.outer[k] for k in self.shared if k in self.outer}
 
     def start_with(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """Fresh copies of all that the statements use, with other parameters and other data."""
@@ -233,6 +227,19 @@ class Statements(Subject):
         run.updates = True
         run.gradients |= gradients_of_changes(run, before, new, self.learning_rate)
         run.events = run.events + updates_seen(run.events, before, self.learning_rate)
+
+
+@contextmanager
+def held_in(names: dict[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
+    """The names with these values for a while."""
+    before = {k: names[k] for k in values if k in names}
+    names |= values
+    try:
+        yield
+    finally:
+        for k in values:
+            names.pop(k, None)
+        names |= before
 
 
 def holders_of(paths: Iterable[str]) -> list[str]:

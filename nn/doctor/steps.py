@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.doctor import invent
+from nn.doctor.handed import HandedOver, handed_over, subject_of
 from nn.doctor.loops import (
     Site,
     TrainingStep,
@@ -90,6 +91,16 @@ class Steps:
             if report.status != 2 or site.updates:
                 yield report
 
+    def optimised(self) -> Iterator[Report]:
+        """The costs and gradients that an optimiser is handed."""
+        for site in self.handovers:
+            names = names_in(site.body)
+            with limited(min(SHORT, LIMIT.get())):
+                report = without_stop(self.finder.best(site.title, self.step_subjects(site)))
+            if report.status != 2:
+                self.finder.take(site.kind, *names, site.owner.name if site.owner else None)
+            yield report
+
     def is_driver(self, site: Site) -> bool:
         """Whether the gradients come from a function or a method, which is examined by itself."""
         arguments = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
@@ -111,7 +122,20 @@ class Steps:
         self.origin = "the step was examined as the file's own run comes to it"
         if self.own_run.invents:
             self.origin += "; what it reads from elsewhere was invented"
-        yield from self.steps_around(site, self.own_run.seen)
+        yield from self.subjects_at(site, self.own_run.seen)
+
+    def subjects_at(self, site: Site, seen: Seen) -> Iterator[Any]:
+        """What there is to examine where a run came to a step, or to the call of an optimiser."""
+        if not isinstance(site, HandedOver):
+            yield from self.steps_around(site, seen)
+        elif site.start in seen:
+            local, shared = seen[site.start]
+            names = self.finder.room.names
+            read = {k: v for k, v in shared.items() if k in self.globals_read}
+            found = subject_of(site, names | shared | local, (names, read))
+            if found is not None:
+                found.origin = self.origin
+                yield found
 
     def steps_around(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step, or the innermost of those that it is a part of that shows its output."""
@@ -129,6 +153,10 @@ class Steps:
     @cached_property
     def sites(self) -> list[Site]:
         return list(sites(self.finder.room))
+
+    @cached_property
+    def handovers(self) -> list[HandedOver]:
+        return list(handed_over(self.finder.room))
 
     @cached_property
     def of_lists(self) -> bool:
@@ -192,7 +220,7 @@ class Steps:
                     columns_of_data = columns_for(site, owner, m)
                     for more in [{}, columns_of_data] if columns_of_data else [{}]:
                         seen, failure = self.own_run.drive(partial(owner, **given | more))
-                        for subject in self.steps_around(site, seen):
+                        for subject in self.subjects_at(site, seen):
                             subject.lone = m == 1
                             yield subject
                     if failure is not None and not isinstance(failure.error, TooLong):
@@ -208,15 +236,10 @@ class Steps:
         """The step with what the names held when a run came to it."""
         if site.start not in seen:
             return
-        kinds = self.finder.classes.values()
-        methods: list[Function] = [
-            f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)
-        ]
-        methods += self.finder.functions.values()
-        read = set().union(*map(free_names, methods))
         local, shared = seen[site.start]
         room = {**self.finder.room.names, **shared, **local}
-        where: Any = {"shared": read & set(shared) - set(local), "home": self.finder.room.names}
+        read = self.globals_read & set(shared) - set(local)
+        where: Any = {"shared": read, "home": self.finder.room.names}
         vary_bits(site, room)
         observed = ObservedStep(site, room, **where)
         found = observed.find(self.pairs_compared)
@@ -242,6 +265,15 @@ class Steps:
         loss = subject.loss or (known_both and subject.own_cost)
         if found and not (subject.params and loss and takes_logarithms(subject)):
             yield observed
+
+    @cached_property
+    def globals_read(self) -> set[str]:
+        """What the functions and methods of the file do not define themselves."""
+        kinds = self.finder.classes.values()
+        methods: list[Function] = [
+            f for k in kinds for f in vars(k).values() if isinstance(f, FunctionType)
+        ]
+        return set().union(*map(free_names, [*methods, *self.finder.functions.values()]))
 
     def arbitrated(self, found: list[Report]) -> list[Report]:
         """The reports, with what the file's own run says in place of what was found with invented data
@@ -284,7 +316,8 @@ class Steps:
     @cached_property
     def places(self) -> list[tuple[str, int]]:
         """The first lines of all training steps."""
-        return [s.start for site in self.sites for s in around(site)]
+        steps = [s for site in self.sites for s in around(site)]
+        return [s.start for s in (*steps, *self.handovers)]
 
     def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""

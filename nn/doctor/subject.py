@@ -70,6 +70,7 @@ class Subject:
     origin = ""  # of the data, where that is worth a note
     own_data = False  # whether only the parameters are varied, and the data stay
     lone = False  # whether these are one example that was invented
+    exact = False  # whether a factor in common is a mistake: no learning rate absorbs it
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
 
     def __init__(

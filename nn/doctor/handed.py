@@ -1,0 +1,156 @@
+"""What a program hands to an optimiser of SciPy: a cost, its gradient and where to start.
+
+That says without any guess what is to be compared with what. The optimiser itself is not run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nn.doctor.load import Room
+from nn.doctor.loops import Site
+from nn.doctor.naming import label, required, role_of
+from nn.doctor.sandbox import Tracer, attempt
+from nn.doctor.statements import copied, held_in
+from nn.doctor.subject import Run, Subject, loss_in
+
+FIRST = ("fun", "func", "f")
+TAKES = {"minimize": ("fun", "x0", "args", "method", "jac")} | dict.fromkeys(
+    ("fmin_tnc", "fmin_l_bfgs_b", "fmin_cg", "fmin_bfgs"), ("func", "x0", "fprime", "args")
+)
+
+
+@dataclass
+class HandedOver(Site):
+    """The statement with the call of an optimiser, and where it stands."""
+
+    call: ast.Call = field(kw_only=True)
+
+    @property
+    def title(self) -> str:
+        given = dict(self.given)
+        names = [ast.unparse(given[k]) for k in ("fprime", "jac", "fun") if k in given]
+        names = [n for n in names if n not in ("True", "None")]
+        return f"{names[0]}, {super().title.replace('training step', 'gradient for the optimiser')}"
+
+    @property
+    def given(self) -> Iterator[tuple[str, ast.expr]]:
+        """The arguments of the call by name; the cost as ``fun``."""
+        pairs = [*zip(TAKES[optimiser_in(self.call)], self.call.args)]
+        pairs += [(k.arg, k.value) for k in self.call.keywords if k.arg is not None]
+        return (("fun" if name in FIRST else name, value) for name, value in pairs)
+
+
+def optimiser_in(call: ast.Call) -> str:
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def handed_over(room: Room) -> Iterator[HandedOver]:
+    """The calls of an optimiser in the text of a file."""
+
+    def visit(node: ast.AST, owner: Any, kind: str | None) -> Iterator[HandedOver]:
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.ClassDef):
+                yield from visit(inner, None, inner.name)
+            elif isinstance(inner, ast.FunctionDef):
+                yield from visit(inner, inner, kind)
+            elif isinstance(inner, ast.Assign | ast.Expr | ast.Return):
+                calls = (n for n in ast.walk(inner) if isinstance(n, ast.Call))
+                for call in (c for c in calls if optimiser_in(c) in TAKES):
+                    yield HandedOver([inner], [], owner, kind, call=call)
+            else:
+                yield from visit(inner, owner, kind)
+
+    for statement in room.statements:
+        for site in visit(ast.Module([statement], []), None, None):
+            site.file = room.files[statement]
+            yield site
+
+
+class Handed(Subject):
+    """The cost of one vector, and the function that gives its gradient, or both."""
+
+    own_data = True
+    exact = True
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        slope: Any,
+        start: Any,
+        args: tuple[Any, ...],
+        shared: tuple[dict[str, Any], dict[str, Any]],
+    ):
+        self.shared = shared
+        names = [*required(fun), "theta"]
+        self.given = {"fun": fun, "slope": slope, "args": args}
+        data = {role_of(n): v for n, v in zip(names[1:], args)}
+        X = data.get("X", np.zeros((1, 1)))
+        super().__init__({names[0]: np.ravel(np.asarray(start, float))}, X, data.get("Y"))
+
+    @property
+    def functions(self) -> list[Any]:
+        return [f for f in (self.given["fun"], self.given["slope"]) if callable(f)]
+
+    def called(self, role: str, theta: Any) -> Any:
+        """The function on a copy of everything, as the optimiser calls it."""
+        given = copied(self.given)
+        home, values = self.shared
+        with held_in(home, copied(values)):
+            return given[role](theta, *given["args"])
+
+    def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
+        (theta,) = values.values()
+        return loss_in(self.called("fun", theta)), None
+
+    def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
+        ((name, theta),) = values.items()
+        run, tracer = Run(), Tracer(watch=watch)
+        run.tracer = tracer
+        role = "slope" if callable(self.given["slope"]) else "fun"
+        result, run.failure = attempt(lambda: self.called(role, np.array(theta)), tracer=tracer)
+        run.events = run.seen = tracer.events
+        run.stage = "backward"
+        if run.failure:
+            return run
+        run.stage = "done"
+        if role == "fun" and not isinstance(result, list | tuple):
+            run.problems.append(f"{label(self.given['fun'])} gives no gradient beside the cost")
+            return run
+        gradient = np.asarray(result[1] if role == "fun" else result, float)
+        same = gradient.size == np.size(theta)
+        run.gradients[f"d{name}"] = np.array(gradient).reshape(-1) if same else gradient
+        return run
+
+
+def subject_of(
+    site: HandedOver, names: Mapping[str, Any], shared: tuple[dict[str, Any], dict[str, Any]]
+) -> Handed | None:
+    """What the optimiser is handed where these are the values of the names; None without a gradient.
+
+    ``shared`` are the names of the file, and the values of those that its functions read.
+    """
+    room = dict(names)
+
+    def value(e: ast.expr | None) -> Any:
+        if e is None:
+            return None
+        found, _ = attempt(lambda: eval(compile(ast.Expression(e), site.file, "eval"), room))
+        return found
+
+    given = {k: value(e) for k, e in site.given if k in ("fun", "x0", "args", "jac", "fprime")}
+    slope = given.get("jac", given.get("fprime"))
+    numeric = any(k.arg == "approx_grad" for k in site.call.keywords)
+    if slope is None and optimiser_in(site.call) in ("fmin_tnc", "fmin_l_bfgs_b") and not numeric:
+        slope = True
+    start, args = given.get("x0"), given.get("args")
+    usable = callable(given.get("fun")) and (callable(slope) or slope is True)
+    if not usable or start is None or np.asarray(start).dtype.kind not in "fiu":
+        return None
+    args = args if isinstance(args, tuple) else () if args is None else (args,)
+    return Handed(given["fun"], slope, start, args, shared)
