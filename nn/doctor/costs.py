@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def infer_cost(trial: Trial) -> None:
         if last == "softmax" and np.shape(e.probes[0].Y)[0:1] == ():
             continue
         for cost in order:
-            fitted = with_cost(trial, twin, cost)
+            fitted = with_cost(trial, twin, cost, twins.USUAL[cost])
             if fitted is not None and (best is None or fitted[0] > best[0]):
                 best = fitted
     if best is not None:
@@ -51,9 +52,11 @@ def infer_cost(trial: Trial) -> None:
         with_decay(trial)
 
 
-def with_cost(trial: Trial, twin: Twin, cost: str) -> tuple[int, Twin, list[Truth]] | None:
+def with_cost(
+    trial: Trial, twin: Twin, cost: str, scale: str
+) -> tuple[int, Twin, list[Truth]] | None:
     """How many gradients fit this cost of the recognised network, the network with it, the truths."""
-    candidate = Twin(twin.layers, twin.features, cost, twins.USUAL[cost])
+    candidate = Twin(twin.layers, twin.features, cost, scale)
     if not gives(candidate, trial):
         return None
     probes = trial.experiment.probes
@@ -75,9 +78,9 @@ def best_explained(trial: Trial) -> Trial:
     if trial.twin is None or trial.failure or fits(trial):
         return trial
     best, chosen = np.inf, trial
-    for cost in twins.USUAL:
+    for cost, scale in chain(twins.USUAL.items(), twins.SUMMED.items()):
         other = replace(trial, verdicts={})
-        fitted = with_cost(other, trial.twin, cost)
+        fitted = with_cost(other, trial.twin, cost, scale)
         if fitted is None:
             continue
         _, other.twin, other.truths = fitted
@@ -85,6 +88,8 @@ def best_explained(trial: Trial) -> Trial:
         found = other.explanation(other.twin)
         if found is None or any(m.unexplained for m in found.marks):
             continue
+        if scale != twins.USUAL[cost] and sum(bool(m.causes) for m in found.marks) > 1:
+            continue  # an unusual cost with several mistakes explains nothing
         if found.cost < best:
             best, chosen = found.cost, other
     return chosen

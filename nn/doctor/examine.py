@@ -21,7 +21,7 @@ from nn.doctor.costs import (
 )
 from nn.doctor.diagnosis import Diagnosis
 from nn.doctor.experiment import Experiment, Layout
-from nn.doctor.naming import CannotExamine, Hopeless, Unbound, required, role_of
+from nn.doctor.naming import CannotExamine, Hopeless, required, role_of
 from nn.doctor.peel import close
 from nn.doctor.places import place_of, put_place
 from nn.doctor.reference import confirm, find_truth
@@ -67,8 +67,6 @@ class Examination:
                     self.report.problem = self.stop or "no experiment could be run on this code."
         except CannotExamine as error:
             self.report.problem = f"{error}".rstrip(".") + "." * (not str(error).endswith("?"))
-        finally:
-            shorten(self.report, list(self.subject.params))
         return self.report
 
     def trial_of(self, e: Experiment) -> list[Trial]:
@@ -97,7 +95,7 @@ class Examination:
             e = ex.experiment(self.layout, depth, equal, self.batches)
             try:
                 trial = e and self.attempt(e)
-            except Unbound:  # each parameter is an argument: the depth is fixed
+            except CannotExamine:  # the depth is fixed
                 continue
             if trial and all_used(trial):
                 trials.append(trial)
@@ -213,6 +211,10 @@ class Examination:
     # --- judging
 
     def judge(self, trials: list[Trial]) -> None:
+        self.decide(trials)
+        shorten(self.report, list(self.subject.params))
+
+    def decide(self, trials: list[Trial]) -> None:
         report = self.report
         trials = [best_explained(t) if t.inferred and not t.right else t for t in trials]
         first = trials[0]

@@ -7,7 +7,7 @@ import inspect
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, pairwise, product
 from types import FunctionType
 from typing import Any
@@ -38,6 +38,7 @@ from nn.doctor.naming import (
     source_tree,
 )
 from nn.doctor.pairs import check_pair
+from nn.doctor.policy import COMES_IN, policies
 from nn.doctor.reading import (
     BACKWARD,
     IS,
@@ -190,20 +191,17 @@ class Finder:
         return name in self.functions or any(hasattr(c, name) for c in self.classes.values())
 
     def examinations(self) -> Iterator[Report]:
-        chosen = self.chosen["backward"]
-        if chosen is None:
-            yield from self.steps_taken.optimised()
+        """All reports, one after the other: what is examined as a whole is left out of what follows."""
+        chosen, steps = self.chosen["backward"], self.steps_taken
+        functions = [self.networks, self.loss_and_gradient, self.steps, self.policy_gradients]
+        ways = [steps.optimised] * (chosen is None)
         if chosen is None or chosen in self.functions:
-            yield from self.networks()
-            yield from self.loss_and_gradient()
-            yield from self.steps()
-            yield from self.layer_functions()
-            yield from self.updates()
+            ways += [*functions, self.layer_functions, self.updates]
         if chosen is None or chosen not in self.functions:
-            yield from self.objects()
-        if chosen is None:
-            yield from self.steps_taken.reports()
-        yield from self.pairs()
+            ways.append(self.objects)
+        ways += [steps.reports] * (chosen is None)
+        for way in [*ways, self.pairs]:
+            yield from guarded(way(), way.__name__.replace("_", " "))
 
     # --- functions
 
@@ -392,9 +390,10 @@ class Finder:
             for m, columns in ((6, False), (6, True)):
                 X = next(invent.inputs(dims[0], m, columns, flat=False))
                 for Y in invent.targets(dims[-1] if length > dims[0] + 1 else 1, X, columns):
-                    yield Subject(
-                        invent.with_numbers(np.zeros(length)), X, Y, extra=extra | known, **roles
-                    )
+                    theta = invent.with_numbers(np.zeros(length))
+                    subject = Subject(theta, X, Y, extra=extra | known, **roles)
+                    subject.cut(partial(subject.with_vector, X=X, Y=Y))
+                    yield subject
 
     def data_of_own(self, params: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
         """Inputs and labels for parameters whose sizes are fixed."""
@@ -412,11 +411,41 @@ class Finder:
         own = {n: v for n, v in own.items() if role_of(n) not in data or holds_functions(v)}
         kinds = (list, tuple, dict, str, FunctionType)
         usual = {"lambd": 0.7, "keep_prob": 0.8}
-        found = {n: usual[r] for n in names if (r := role_of(n)) in usual}
+        found = {n: v for n, v in self.settings.items() if n in names and role_of(n) is None}
+        found |= {n: usual[r] for n in names if (r := role_of(n)) in usual}
         for n, v in own.items():
             if isinstance(v, int | float) and role_of(n) is None and not WEIGHTS.match(n):
                 found[n] = v
+        found |= self.callables_for(functions, {})
         return EXTRA | found | {n: v for n, v in own.items() if isinstance(v, kinds)}
+
+    def callables_for(self, functions: list[Function], names: dict[str, Any]) -> dict[str, Any]:
+        """The functions that these functions are given in the file for arguments that they call."""
+        found: dict[str, Any] = {}
+        for function in functions:
+            tree, takes = source_tree(function), list(inspect.signature(function).parameters)
+            calls = [
+                n.func for n in ast.walk(tree or ast.Module([], [])) if isinstance(n, ast.Call)
+            ]
+            called = {f.id for f in calls if isinstance(f, ast.Name)} & set(takes)
+            takes = takes[takes[:1] == ["self"] :]
+            for given in self.arguments_in_file(label_of(function), takes) if called else ():
+                for name in called & given.keys():
+                    value, _ = attempt(partial(value_of, given[name], self.room.names | names))
+                    if callable(value):
+                        found.setdefault(name, value)
+        return found
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What arguments are elsewhere in the file, as a default or in a call: dropout=0.3."""
+        nodes = [n for t in self.room.statements for n in ast.walk(t)]
+        pairs = [(n.arg, n.value) for n in nodes if isinstance(n, ast.keyword) and n.arg]
+        for f in (n.args for n in nodes if isinstance(n, ast.FunctionDef)):
+            names = [a.arg for a in f.args]
+            pairs += zip(names[len(names) - len(f.defaults) :], f.defaults)
+        kinds = (float, str, bool)
+        return {n: v for n, e in pairs if isinstance(v := getattr(e, "value", None), kinds)}
 
     def loss_and_gradient(self) -> Iterator[Report]:
         for name, function in self.functions.items():
@@ -442,7 +471,7 @@ class Finder:
         stopped: tuple[Examination, list[Trial]] | None = None
         fitted: int | None = None  # the number of outputs where the labels fit the output
         end = time.process_time() + PATIENCE
-        for subject in guarded(subjects):
+        for subject in up_to_a_failure(subjects):
             if isinstance(subject, Exception):
                 return Report(title, problem=failed_here(subject))
             if time.process_time() > end:
@@ -643,12 +672,32 @@ class Finder:
             if report.status != 2 or not is_activation(name):
                 yield report
 
+    def policy_gradients(self) -> Iterator[Report]:
+        """policy_forward(x) for one step, and policy_backward(eph, epdlogp) for all of an episode."""
+        for name, function in self.functions.items():
+            if name in self.used or not IS["backward"].search(name):
+                continue
+            if not any(COMES_IN.search(n) for n in required(function)):
+                continue
+            for ahead in nearest(name, self.of_role("forward"))[:1]:
+                forward = self.functions[ahead]
+                title = f"{name} with {ahead}"
+                names = self.steps_taken.own_run.last | self.room.names
+                report = self.best(title, policies(forward, function, self.room.names, names))
+                if report.status != 2:
+                    self.wholes.add(name)
+                    self.take(name, ahead)
+                yield report
+
     def partner(self, name: str, endings: tuple[str, ...]) -> Function | None:
         """The function whose derivative this is, by its name."""
-        stem = SLOPE.sub("", name).strip("_").lower()
+        low = name.lower()
+        stem = SLOPE.sub("", low).strip("_")
         for ending in endings:
+            inside = re.sub(r"backwards?|backprop|bwd", ending, low)  # conv_backward_naive
+            forms = [f.replace("_", "") for f in (stem + ending, inside)]
             for n, f in self.functions.items():
-                if n != name and n.lower().replace("_", "") == (stem + ending).replace("_", ""):
+                if n != name and n.lower().replace("_", "") in forms:
                     return f
         return None
 
@@ -732,65 +781,70 @@ class Finder:
 
     def objects(self) -> Iterator[Report]:
         for name, kind in self.classes.items():
-            if self.is_base(kind):
-                continue  # what is made of it is examined
-            together = [
-                n
-                for n, f in vars(kind).items()
-                if isinstance(f, FunctionType) and gives_loss_too(f) and not NOT.search(n)
-            ]
-            if together and not self.chosen["backward"]:
-                report = self.best(
-                    name, self.object_subjects(list(self.made(kind)), None, together[0])
-                )
-                self.wholes |= {together[0]} if report.status != 2 else set()
-                yield report
-                continue
-            backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
-            forward = self.chosen["forward"] or forward_for(kind, backward)
-            if backward is not None and repeats(getattr(kind, backward, None)):
-                backward = None  # it trains
-            step = first_method(kind, STEPS, own=True)
-            if step is not None and has_loop(getattr(kind, step)):
-                step = None  # a step of its loop is taken out
-            if forward is None or (backward is None and step is None):
-                continue
-            if not hasattr(kind, forward) or not hasattr(kind, backward or str(step)):
-                continue
-            made = list(self.made(kind))
-            if not made:
-                yield Report(
-                    name, problem="no object could be made: its constructor takes other things."
-                )
-                continue
-            if backward is not None and is_layer(kind, forward, backward, made[0]):
-                report = self.layer(name, made, forward)
-                self.methods |= {(name, backward)} if report.status != 2 else set()
-                yield report
-                continue
-            subjects = self.object_subjects(made, forward, backward or str(step))
-            report = self.best(name, subjects)
-            if report.ok and (deeper := list(self.deeper(kind, made))):
-                batches = self.batches
-                if any(n.startswith("examined with one example") for n in report.notes):
-                    self.batches = [b for b in batches if b[0] == 1]
-                subjects = self.object_subjects(deeper, forward, backward or str(step))
-                other = self.best(name, subjects)
-                self.batches = batches
-                if other.status == 1 and "shape" not in other.verdicts.values():  # else other data
-                    right = "it is right with fewer layers, so a test with those does not see the mistake"
-                    report, other.notes = other, [*other.notes, right]
-                elif other.ok:
-                    report.checked += other.checked
-            if report.status != 2:
-                self.wholes.add(backward or str(step))
-                self.methods.add((name, backward or str(step)))
+            if not self.is_base(kind) and not repeats(
+                getattr(kind, "__init__", None)
+            ):  # of bases, what is made of them
+                yield from guarded(self.object(name, kind), name)
+
+    def object(self, name: str, kind: type) -> Iterator[Report]:
+        """One class: a network or a layer, or nothing of the kind."""
+        together = [
+            n
+            for n, f in vars(kind).items()
+            if isinstance(f, FunctionType) and gives_loss_too(f) and not NOT.search(n)
+        ]
+        if together and not self.chosen["backward"]:
+            report = self.best(name, self.object_subjects(list(self.made(kind)), None, together[0]))
+            self.wholes |= {together[0]} if report.status != 2 else set()
             yield report
-            for batch in batch_methods(kind, str(backward)) if report.ok else ():
-                other = self.best(f"{name}.{batch}", self.batch_subjects(made, forward, batch))
-                if other.status != 2:
-                    self.methods.add((name, batch))
-                    yield other
+            return
+        backward = self.chosen["backward"] or method_of(kind, BACKWARD, "backward")
+        forward = self.chosen["forward"] or forward_for(kind, backward)
+        if backward is not None and repeats(getattr(kind, backward, None)):
+            backward = None  # it trains
+        step = first_method(kind, STEPS, own=True)
+        if step is not None and has_loop(getattr(kind, step)):
+            step = None  # a step of its loop is taken out
+        if forward is None or (backward is None and step is None):
+            return
+        if not hasattr(kind, forward) or not hasattr(kind, backward or str(step)):
+            return
+        made = list(self.made(kind))
+        if not made:
+            yield Report(
+                name, problem="no object could be made: its constructor takes other things."
+            )
+            return
+        if backward is not None and is_layer(kind, forward, backward, made[0]):
+            report = self.layer(name, made, forward)
+            self.methods |= {(name, backward)} if report.status != 2 else set()
+            yield report
+            return
+        subjects = self.object_subjects(made, forward, backward or str(step))
+        report = self.best(name, subjects)
+        if report.ok and (deeper := list(self.deeper(kind, made))):
+            batches = self.batches
+            if any(n.startswith("examined with one example") for n in report.notes):
+                self.batches = [b for b in batches if b[0] == 1]
+            subjects = self.object_subjects(deeper, forward, backward or str(step))
+            other = self.best(name, subjects)
+            self.batches = batches
+            if other.status == 1 and "shape" not in other.verdicts.values():  # else other data
+                right = (
+                    "it is right with fewer layers, so a test with those does not see the mistake"
+                )
+                report, other.notes = other, [*other.notes, right]
+            elif other.ok:
+                report.checked += other.checked
+        if report.status != 2:
+            self.wholes.add(backward or str(step))
+            self.methods.add((name, backward or str(step)))
+        yield report
+        for batch in batch_methods(kind, str(backward)) if report.ok else ():
+            other = self.best(f"{name}.{batch}", self.batch_subjects(made, forward, batch))
+            if other.status != 2:
+                self.methods.add((name, batch))
+                yield other
 
     def made(self, kind: type) -> Iterator[Any]:
         """Objects of a class: those of the file, and new ones."""
@@ -831,11 +885,7 @@ class Finder:
     def calls_in_file(self, function: Any) -> Iterator[dict[str, Any]]:
         """The arguments with which the file calls it, where they are constants; with small sizes."""
         takes = [p for p in inspect.signature(function).parameters if p != "self"]
-        nodes = (n for s in self.room.statements for n in ast.walk(s) if isinstance(n, ast.Call))
-        for call in nodes:
-            if getattr(call.func, "attr", getattr(call.func, "id", "")) != function.__name__:
-                continue
-            given = dict(zip(takes, call.args)) | {str(k.arg): k.value for k in call.keywords}
+        for given in self.arguments_in_file(function.__name__, takes):
             values = {}
             for name, e in given.items():
                 value, failure = attempt(partial(constant, e, self.room.names), seconds=1)
@@ -843,6 +893,13 @@ class Finder:
                     values[name] = shrunk(value)
             if values:
                 yield values
+
+    def arguments_in_file(self, name: str, takes: list[str]) -> Iterator[dict[str, ast.expr]]:
+        """What stands in the calls of a function or a method of this name, by argument."""
+        nodes = (n for s in self.room.statements for n in ast.walk(s) if isinstance(n, ast.Call))
+        for call in nodes:
+            if getattr(call.func, "attr", getattr(call.func, "id", "")) == name:
+                yield dict(zip(takes, call.args)) | {str(k.arg): k.value for k in call.keywords}
 
     def words_for(self, kind: type) -> dict[str, str]:
         """Texts for the arguments of a constructor that the file compares with texts."""
@@ -868,6 +925,8 @@ class Finder:
             costs: list[Any] = [own] if own is not None else self.costs_for(type(holder))
             held = parameters_in(holder)
             extra = EXTRA | accumulators(getattr(type(holder), backward), held)
+            methods = [getattr(type(holder), n) for n in (forward, backward) if n is not None]
+            extra |= self.callables_for(methods, {"self": holder})
             roles: dict[str, Any] = {"forward": forward, "backward": backward, "extra": extra}
             roles |= {"cost": costs[0]}
             if forward is None:
@@ -963,7 +1022,15 @@ def asks_for_more(update: Report) -> bool:
     return bool(stopped) and all(r.verdict == MISSING for r in update.rows)
 
 
-def guarded(subjects: Iterable[Subject]) -> Iterator[Subject | Exception]:
+def guarded(reports: Iterable[Report], title: str) -> Iterator[Report]:
+    """The reports, up to one where the doctor itself fails: nobody is called wrong for that."""
+    try:
+        yield from reports
+    except Exception as error:
+        yield Report(title, problem=failed_here(error))
+
+
+def up_to_a_failure(subjects: Iterable[Subject]) -> Iterator[Subject | Exception]:
     """The subjects, up to one that cannot be made, and why."""
     try:
         yield from subjects
@@ -1049,6 +1116,10 @@ def constant(e: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression that only computes; ValueError for another one."""
     if not harmless(e):
         raise ValueError
+    return value_of(e, names)
+
+
+def value_of(e: ast.expr, names: Mapping[str, Any]) -> Any:
     return eval(compile(ast.Expression(e), "<call>", "eval"), dict(names))
 
 

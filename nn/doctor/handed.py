@@ -14,10 +14,10 @@ import numpy as np
 
 from nn.doctor.load import Room
 from nn.doctor.loops import Site
-from nn.doctor.naming import label, required, role_of
+from nn.doctor.naming import CannotExamine, label, required, role_of
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.statements import copied, held_in
-from nn.doctor.subject import Run, Subject, loss_in
+from nn.doctor.subject import Run, Subject, loss_in, parts_of
 
 FIRST = ("fun", "func", "f")
 TAKES = {"minimize": ("fun", "x0", "args", "method", "jac")} | dict.fromkeys(
@@ -92,10 +92,14 @@ class Handed(Subject):
         data = {role_of(n): v for n, v in zip(names[1:], args)}
         X = data.get("X", np.zeros((1, 1)))
         super().__init__({names[0]: np.ravel(np.asarray(start, float))}, X, data.get("Y"))
+        self.cut(lambda theta: self.called("fun", theta))
 
     @property
     def functions(self) -> list[Any]:
         return [f for f in (self.given["fun"], self.given["slope"]) if callable(f)]
+
+    def theta(self, values: Mapping[str, Any]) -> Any:
+        return self.container(values) if self.vector else next(iter(values.values()))
 
     def called(self, role: str, theta: Any) -> Any:
         """The function on a copy of everything, as the optimiser calls it."""
@@ -104,27 +108,28 @@ class Handed(Subject):
         with held_in(home, copied(values)):
             return given[role](theta, *given["args"])
 
+    def gradient(self, role: str, theta: Any) -> Any:
+        result = self.called(role, theta)
+        if role == "fun" and not isinstance(result, list | tuple):
+            raise CannotExamine(f"{label(self.given['fun'])} gives no gradient beside the cost")
+        return np.array(result[1] if role == "fun" else result, float)
+
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
-        (theta,) = values.values()
-        return loss_in(self.called("fun", theta)), None
+        return loss_in(self.called("fun", self.theta(values))), None
 
     def run(self, values: Mapping[str, Any], X: Any, Y: Any, watch: bool = True) -> Run:
-        ((name, theta),) = values.items()
+        theta = self.theta(values)
         run, tracer = Run(), Tracer(watch=watch)
         run.tracer = tracer
         role = "slope" if callable(self.given["slope"]) else "fun"
-        result, run.failure = attempt(lambda: self.called(role, np.array(theta)), tracer=tracer)
+        gradient, run.failure = attempt(lambda: self.gradient(role, np.array(theta)), tracer=tracer)
         run.events = run.seen = tracer.events
         run.stage = "backward"
         if run.failure:
             return run
         run.stage = "done"
-        if role == "fun" and not isinstance(result, list | tuple):
-            run.problems.append(f"{label(self.given['fun'])} gives no gradient beside the cost")
-            return run
-        gradient = np.asarray(result[1] if role == "fun" else result, float)
-        same = gradient.size == np.size(theta)
-        run.gradients[f"d{name}"] = np.array(gradient).reshape(-1) if same else gradient
+        parts = parts_of(gradient, values, self.by_columns) or [(next(iter(values)), gradient)]
+        run.gradients = {f"d{name}": part for name, part in parts}
         return run
 
 

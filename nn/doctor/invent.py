@@ -34,7 +34,8 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
             continue
         value = size_called(p.name, dims, hidden)
         if value is not None:
-            known[p.name] = value
+            few = unpacked(function, p.name) if isinstance(value, list) else 0
+            known[p.name] = tuple(value[-few:]) if few else value
         elif p.default is not p.empty:
             continue
         elif role_of(p.name) == "lr":

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -213,11 +214,35 @@ def run_part(room: Room, name: str, source: str) -> None:
         )
         room.notes.append(f"{where} is not valid Python ({getattr(error, 'msg', error)})")
         body = salvaged(source)
+    imports = Imports()
+    body = [imports.visit(s) for s in body]
+    for s in imports.inside:
+        bring(room, s)
     room.statements += body
     room.files |= dict.fromkeys(body, name)
     room.notes += [f"{place(name, line)}: {says}" for line, says in twice(body)]
     for statement in body:
         run_statement(room, name, statement)
+
+
+class Imports(ast.NodeTransformer):
+    """Takes the imports out of functions: they are brought for all of the file."""
+
+    def __init__(self) -> None:
+        self.inside: list[ast.Import | ast.ImportFrom] = []
+        self.depth = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self.depth += 1
+        self.generic_visit(node)
+        self.depth -= 1
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.Import | ast.ImportFrom) and self.depth:
+            self.inside.append(node)
+            return ast.copy_location(ast.Pass(), node)
+        return super().generic_visit(node)
 
 
 def twice(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
@@ -297,7 +322,8 @@ def executed(room: Room, name: str, statement: ast.stmt) -> Failure | None:
     before = sys.modules.get("learner")
     sys.modules["learner"] = ModuleType("learner")  # where @dataclass looks
     try:
-        return attempt(lambda: exec(code, room.names), seconds=3, seed=3)[1]
+        with mock.patch.object(sys, "argv", [name, *"34345"]):  # numbers, where it takes some
+            return attempt(lambda: exec(code, room.names), seconds=3, seed=3)[1]
     finally:
         room.names["__name__"] = "learner"
         del sys.modules["learner"]

@@ -12,7 +12,7 @@ import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FunctionType, SimpleNamespace
+from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -419,9 +419,10 @@ class TrainingStep(Statements):
         loss, output = super().truth(values, X, Y)
         if loss is None and output is not None and Y is not None and self.own_cost is not None:
             roles = {"output": output, "Y": Y, "X": X, "m": batch_of(X, Y)}
-            loss = loss_in(
-                call_with(self.own_cost, bind(self.own_cost, {}, roles, {}, "output", "Y"))
-            )
+            cost: Any = self.own_cost
+            if isinstance(cost, MethodType):  # of the object with these parameters
+                cost = getattr(self.last_room["self"], cost.__name__)
+            loss = loss_in(call_with(cost, bind(cost, {}, roles, {}, "output", "Y")))
         return loss, output
 
     def after(self, function: FunctionType, room: Mapping[str, Any]) -> dict[str, Any]:

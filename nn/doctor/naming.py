@@ -41,7 +41,8 @@ ROLES: dict[str, str] = {
         "cost": "cost loss j",
         "lambd": "lambd lambda_ lambda lam lamb lamda lmd lmbda lamda_reg reg reg_lambda lambda_reg "
         "regularization weight_decay l2 l2_reg",
-        "keep_prob": "keep_prob keep_probs keep keep_probability",
+        "keep_prob": "keep_prob keep_probs keep keep_probability keep_rate keep_ratio keep_p p_keep "
+        "retain_prob",
         "eps": "eps epsilon",
         "hot": "one_hot onehot y_onehot one_hot_y y_one_hot onehot_y y_hot one_hot_labels",
     }.items()

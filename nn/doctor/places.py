@@ -24,6 +24,9 @@ def place_of(value: Any, events: Sequence[Event], name: str) -> Event | None:
     alike = [e for e in events if e.value.shape == value.shape]
     found = [e for e in alike if close(e.value, value, 1e-12)]
     found = found or [e for e in alike if value.size > 1 and proportional(e.value, value)]
+    if not found:  # it may be flat where it is computed
+        alike = [e for e in events if e.value.size == value.size > 1]
+        found = [e for e in alike if close(e.value.ravel(), value.ravel(), 1e-12)]
     if not found:
         return None
     fitting = [e for e in found if fits_name(e.name, name)]

@@ -289,7 +289,7 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
     if name in SETS:
         features, classes = SETS[name]
         m = given.get("n_samples", given.get("samples", first))
-        m = min(m, EXAMPLES) if type(m) is int else EXAMPLES + 10 * (name == "fetch_openml")
+        m = min(m, SIZES["m"]) if type(m) is int else EXAMPLES + 10 * (name == "fetch_openml")
         classes = given.get("classes", given.get("n_classes", classes))
         X, y = examples(given.get("n_features", features), classes, m)
         if not name.startswith(("load", "fetch")) or given.get("return_X_y"):

@@ -298,7 +298,8 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
         return {}
     parameters = inspect.signature(function).parameters.values()
     known = {p.name: p.default for p in parameters if p.default is not p.empty}
-    known |= next(invent.initial_calls(function, dims), {})
+    sizes = next(invent.initial_calls(function, dims), {})
+    known |= {k: v for k, v in sizes.items() if not (type(v) is list and type(known.get(k)) is int)}
     known |= {
         n: 2
         for n in required(function)

@@ -65,6 +65,7 @@ class Rehearsal:
         # at each step, its own names and those of the file, as they were when it began
         self.seen: Seen = {}
         self.numbers: dict[Place, dict[str, Any]] = {}  # all arrays that it could change
+        self.last: dict[str, Any] = {}  # the names of the file where the run ended
         self.absent: set[str] = set()  # names that nothing defines
         self.read: set[str] = set()  # functions that read what is not at hand
         self.text = "\n".join(ast.unparse(s) for s in room.statements)
@@ -75,6 +76,7 @@ class Rehearsal:
             if sizes is not None:
                 with self.stage(dict(sizes)):
                     sizes = self.executed(dict(sizes))
+                    self.last = copied(data_of(self.room.names))
 
     @property
     def invents(self) -> bool:

@@ -137,7 +137,13 @@ class Report:
     def doubtful(self) -> bool:
         """Whether something is wrong that may come of data which are not meant for the code."""
         lacks = any(r.verdict == MISSING for r in self.rows)
-        return self.status == 1 and (lacks or self.forms_only)
+        return self.status == 1 and (lacks or self.forms_only or self.lacks_decay)
+
+    @property
+    def lacks_decay(self) -> bool:
+        """Whether all that is wrong is a decay of the weights, which may be added by who calls it."""
+        kinds = {c.kind for c in self.causes}
+        return kinds == {"regularisation missing"} and not self.unexplained
 
     @property
     def forms_only(self) -> bool:

@@ -167,6 +167,11 @@ def difference(given: Any, right: Any) -> str:
         return f"its shape is {given.shape} and should be {right.shape}"
     off = ~np.isclose(given, right, rtol=1e-7, atol=1e-12)
     where = "everywhere" if off.all() else f"in {int(off.sum())} of {off.size} entries"
+    if off.ndim == 2 and not off.all():
+        for line, rows in (("column", off.T), ("row", off)):
+            whole = np.flatnonzero(rows.all(axis=1))
+            if whole.size == 1 and off.sum() == rows.shape[1]:
+                where = f"in {line} {whole[0]} only"
     return f"it differs {where}, by up to {relative(given, right):.0e} of the largest"
 
 

@@ -178,7 +178,7 @@ class Statements(Subject):
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         self.last_output = None
-        room = self.after(self.ahead, self.start_with(values, X, Y))
+        room = self.last_room = self.after(self.ahead, self.start_with(values, X, Y))
         self.last_output = as_array(value_at(room, self.shown)) if self.shown else None
         return (loss_in(value_at(room, self.loss)) if self.loss else None), self.last_output
 

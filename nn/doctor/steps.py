@@ -49,6 +49,7 @@ PATIENCE = 6.0  # seconds of processor time for finding data that a step runs on
 TRAINS = re.compile(r"fit|train|learn|epoch|descent|optimi", re.I)
 SHORT = 4.0  # seconds for one run of a step
 MANY = 1000  # numbers in targets
+MORE = 60  # examples, where a few lead to no step
 TRIED = 6  # invented arguments, where a step is to confirm what was found otherwise
 
 
@@ -182,55 +183,74 @@ class Steps:
         steps = (s for site in self.sites for s in self.steps_at(site, run.seen))
         return any(s.compared for s in steps)
 
-    def driven(self, site: Site) -> Iterator[TrainingStep]:
+    def driven(self, site: Site) -> Iterator[Any]:
         """The step as a call of its function with invented arguments comes to it."""
-        if site.owner is None:
-            return
         self.origin = (
             "the step was examined with invented arguments of the function that it stands in"
         )
-        names = self.finder.room.names
-        kind = names.get(site.kind or "", self.finder.room)
-        owner: Any = getattr(kind, site.owner.name, names.get(site.owner.name))
-        made = list(self.finder.made(kind))[:4] if isinstance(kind, type) else [None]
-        for holder in made if owner is not None else ():
-            end = time.process_time() + PATIENCE / 2 / len(made)
-            held = {} if holder is None else parameters_in(holder)
-            failures: dict[Any, list[str]] = {}  # by kind of input
-            kinds = self.finder.kinds_of_data(held)
-            if has_loop(owner):  # several examples show more
-                kinds.sort(key=lambda kind: -kind[0])
-            for m, flat, columns, n_x, n_y in kinds:
-                failed = failures.setdefault((m, flat, columns, n_x), [])
-                X = next(invent.inputs(n_x, m, columns, flat))
-                targets = list(invent.targets(n_y, X, columns, self.finder.signs))
-                for Y in targets:
-                    if time.process_time() > end:
-                        break
-                    if len(set(failed)) < len(failed):
-                        break  # whatever the targets are
-                    data = {"X": X, "Y": Y, "m": m, "lr": RATE}
-                    if self.of_lists:
-                        data |= {"X": X.tolist(), "Y": Y.tolist()}
-                    given = arguments(owner, [n_x, 5, n_y], data)
-                    given |= {n: invent.state_for(held) for n in states(owner)}
-                    given |= rows_with_labels(site, X)
-                    given |= self.network_for(owner, n_x, n_y) or {}
-                    given |= {} if holder is None else {"self": copied({"self": holder})["self"]}
-                    columns_of_data = columns_for(site, owner, m)
-                    for more in [{}, columns_of_data] if columns_of_data else [{}]:
-                        seen, failure = self.own_run.drive(partial(owner, **given | more))
-                        for subject in self.subjects_at(site, seen):
-                            subject.lone = m == 1
-                            yield subject
-                    if failure is not None and not isinstance(failure.error, TooLong):
-                        failed.append(failure.sentence)
-                        shape = compared_with(np.shape(Y), failure)
-                        if shape and shape not in map(np.shape, targets):
-                            new = np.random.default_rng(1).normal(size=shape) > 0
-                            targets.append(1.0 * new)
-                    if not any(v is data["Y"] for v in given.values()):
-                        failed += ["no targets are taken"] * 2
+        owners = list(self.owners(site))
+        for owner, holder in owners:
+            yield from self.with_arguments(site, owner, holder, PATIENCE / 2 / len(owners))
+
+    def owners(self, site: Site) -> Iterator[tuple[Any, Any]]:
+        """The function that a step stands in, with each object whose method it is."""
+        names, owner = self.finder.room.names, site.owner.name if site.owner is not None else ""
+        kind = names.get(site.kind or "")
+        if owner == "__init__" and isinstance(kind, type):
+            yield kind, None
+        elif isinstance(kind, type) and hasattr(kind, owner):
+            yield from ((getattr(kind, owner), h) for h in islice(self.finder.made(kind), 4))
+        elif owner in names:
+            yield names[owner], None
+
+    def with_arguments(self, site: Site, owner: Any, holder: Any, seconds: float) -> Iterator[Any]:
+        """The step, as calls of this function come to it with one kind of data after the other."""
+        end = time.process_time() + seconds
+        held = {} if holder is None else parameters_in(holder)
+        failures: dict[Any, list[str]] = {}  # by kind of input
+        kinds = self.finder.kinds_of_data(held)
+        if has_loop(owner):  # several examples show more
+            kinds.sort(key=lambda kind: -kind[0])
+        for m, flat, columns, n_x, n_y in kinds:
+            failed = failures.setdefault((m, flat, columns, n_x), [])
+            X = next(invent.inputs(n_x, m, columns, flat))
+            targets = list(invent.targets(n_y, X, columns, self.finder.signs))
+            for Y in targets:
+                if time.process_time() > end:
+                    return
+                if len(set(failed)) < len(failed):
+                    break  # whatever the targets are
+                data = {"X": X, "Y": Y, "m": m, "lr": RATE}
+                if self.of_lists:
+                    data |= {"X": X.tolist(), "Y": Y.tolist()}
+                given = self.given(site, owner, holder, [n_x, 5, n_y], data)
+                columns_of_data = columns_for(site, owner, m)
+                for more in [{}, columns_of_data] if columns_of_data else [{}]:
+                    seen, failure = self.own_run.drive(partial(owner, **given | more))
+                    for subject in self.subjects_at(site, seen):
+                        subject.lone = m == 1
+                        yield subject
+                if failure is None and not seen and 1 < m < MORE:
+                    kinds.append((MORE, flat, columns, n_x, n_y))  # too few for one round
+                if failure is not None and not isinstance(failure.error, TooLong):
+                    failed.append(failure.sentence)
+                    shape = compared_with(np.shape(Y), failure)
+                    if shape and shape not in map(np.shape, targets):
+                        new = np.random.default_rng(1).normal(size=shape) > 0
+                        targets.append(1.0 * new)
+                if not any(v is data["Y"] for v in given.values()):
+                    failed += ["no targets are taken"] * 2
+
+    def given(
+        self, site: Site, owner: Any, holder: Any, dims: list[int], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The arguments of a function that trains, for a network of these sizes."""
+        found = arguments(owner, dims, data)
+        held = {} if holder is None else parameters_in(holder)
+        found |= {n: invent.state_for(held) for n in states(owner)}
+        found |= rows_with_labels(site, np.asarray(data["X"]))
+        found |= self.network_for(owner, dims) or {}
+        return found | ({} if holder is None else {"self": copied({"self": holder})["self"]})
 
     def steps_at(self, site: Site, seen: Seen) -> Iterator[TrainingStep]:
         """The step with what the names held when a run came to it."""
@@ -292,7 +312,8 @@ class Steps:
             with limited(min(SHORT, LIMIT.get())):
                 report = self.finder.best(site.title, subjects)
             if report.ok or (report.status == 1 and not report.doubtful):
-                mine = [p for p in mine if p.forms_only or report.ok]
+                mine = [p for p in mine if p.forms_only or p.lacks_decay or report.ok]
+                mine = [p for p in mine if not p.lacks_decay or knows_decay(report)]
                 given = {r.name.split(".")[-1].removeprefix("d") for r in report.rows}
                 missing = {
                     r.name.removeprefix("d") for p in mine for r in p.rows if r.verdict == MISSING
@@ -319,7 +340,7 @@ class Steps:
         steps = [s for site in self.sites for s in around(site)]
         return [s.start for s in (*steps, *self.handovers)]
 
-    def network_for(self, owner: Any, n_x: int, n_y: int) -> dict[str, Any] | None:
+    def network_for(self, owner: Any, dims: list[int]) -> dict[str, Any] | None:
         """The network that a function that trains takes, as the file makes it."""
         names = required(owner) if owner is not None else []
         names = [n for n in names if role_of(n) == "params"]
@@ -331,7 +352,7 @@ class Steps:
         functions = self.finder.functions.items()
         inits: list[Any] = [f for n, f in functions if IS["init"].search(n) and not NOT.search(n)]
         for f in [*inits, *self.finder.classes.values()]:
-            for call in invent.initial_calls(f, [n_x, 5, n_y]):
+            for call in invent.initial_calls(f, dims):
                 made, failure = attempt(partial(f, **call), seconds=2)
                 if failure is None and arrays_of(SimpleNamespace(net=made), lists=True):
                     return {names[0]: made}
@@ -360,6 +381,12 @@ def without_stop(report: Report) -> Report:
     if not stops:
         return report
     return Report(report.title, problem=f"it stops with data that were invented: {stops[0].says}")
+
+
+def knows_decay(report: Report) -> bool:
+    """Whether the cost is known, or a decay of the weights was seen in the gradients."""
+    notes = " ".join(report.notes)
+    return "no cost was given" not in notes or "decay of the weights" in notes
 
 
 def vary_bits(site: Site, room: dict[str, Any]) -> None:
@@ -399,9 +426,10 @@ def rate_seen(subject: TrainingStep) -> float:
     for change in run.gradients.values():
         ratios = []
         for e in run.events:
-            if e.value.shape == np.shape(change) and np.any(e.value) and e.value.dtype.kind == "f":
-                ratio = float(np.sum(change * e.value) / np.sum(e.value**2))
-                if 0 < abs(ratio) < 1 and np.allclose(change, ratio * e.value, 1e-6, 0):
+            if e.value.size == np.size(change) and np.any(e.value) and e.value.dtype.kind == "f":
+                value, found = e.value.ravel(), np.ravel(change)
+                ratio = float(np.sum(found * value) / np.sum(value**2))
+                if 0 < abs(ratio) < 1 and np.allclose(found, ratio * value, 1e-6, 0):
                     ratios.append(float(f"{abs(ratio):.6g}"))
         common = ratios if common is None else [r for r in common if r in ratios]
     return max(common or [], default=1.0)

@@ -88,6 +88,8 @@ class Subject:
         self.template = params
         self.prefix = "" if is_nested(params) else "W"
         self.params = flatten(params, self.prefix)
+        self.vector = False  # whether the functions take the parameters as one vector
+        self.by_columns: set[str] = set()  # those that are filled by columns from it
         self.X, self.Y = X, Y
         self.forward, self.cost, self.backward, self.both = forward, cost, backward, both
         self.extra = dict(extra or {})
@@ -102,7 +104,23 @@ class Subject:
         return [f for f in (self.forward, self.cost, self.backward, self.both) if f is not None]
 
     def container(self, values: Mapping[str, Any]) -> Any:
+        if self.vector:
+            turned = [v.T if k in self.by_columns else v for k, v in values.items()]
+            return np.concatenate([v.reshape(-1) for v in turned])
         return rebuild(self.template, values, self.prefix)
+
+    def cut(self, run: Callable[[Any], Any]) -> None:
+        """Take what ``run`` cuts a vector of parameters into for the parameters."""
+        (theta,) = self.params.values()
+        pieces = pieces_of(run, np.size(theta))
+        if any(len(shape) > 1 for shape, _ in pieces.values()):
+            like = {k: np.empty(shape) for k, (shape, _) in pieces.items()}
+            self.by_columns = {k for k, (_, turned) in pieces.items() if turned}
+            self.params = dict(parts_of(theta, like, self.by_columns) or [])
+            self.vector = True
+
+    def with_vector(self, theta: Any, X: Any, Y: Any) -> Any:
+        return self.truth(dict.fromkeys(self.params, theta), X, Y)
 
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """What the functions may ask for, by role."""
@@ -270,7 +288,8 @@ class Subject:
         names = result_names(function)
         if self.both is not None:
             result, names = gradients_part(result, names)
-        found, problems = named_gradients(result, names, self.values_now(before))
+        values = self.values_now(before)
+        found, problems = named_gradients(result, names, values, self.by_columns)
         run.problems += problems
         run.cache = roles.get("cache")
         if isinstance(result, Mapping):
@@ -300,6 +319,39 @@ class Subject:
     def current(self, roles: dict[str, Any]) -> dict[str, Any]:
         """The parameters as they are now."""
         return flatten(roles["params"], self.prefix)
+
+
+Piece = tuple[tuple[int, ...], bool]
+
+
+def pieces_of(run: Callable[[Any], Any], size: int) -> dict[str, Piece]:
+    """The arrays that code cuts a vector into, by name: their shapes, and whether they are filled by
+    columns, in their order; nothing where they are not the whole of it."""
+    theta = np.random.default_rng(9).normal(size=size)
+    tracer = Tracer()
+    attempt(lambda: run(theta.copy()), tracer=tracer)
+    index = {number: i for i, number in enumerate(theta)}
+    found: dict[int, list[tuple[str, Piece]]] = {}
+    for e in reversed(tracer.events):
+        for turned in (False, True) if e.value.size and e.value.ndim else ():
+            flat = e.value.ravel("F" if turned else "C")
+            i = index.get(flat[0])
+            if i is not None and np.array_equal(flat, theta[i : i + flat.size]):
+                piece = e.name.removeprefix("self."), (e.value.shape, turned)
+                found.setdefault(i, []).append(piece)
+                break
+
+    def tiled(at: int) -> list[tuple[str, Piece]] | None:
+        if at == size:
+            return []
+        for name, (shape, turned) in sorted(found.get(at, ()), key=lambda piece: -len(piece[1][0])):
+            rest = tiled(at + int(np.prod(shape)))
+            if rest is not None:
+                return [(name, (shape, turned)), *rest]
+        return None
+
+    pieces = tiled(0) or []
+    return dict(pieces) if len(dict(pieces)) == len(pieces) else {}
 
 
 class GlobalSubject(Subject):
@@ -734,7 +786,10 @@ def gradients_part(result: Any, names: list[str | None]) -> tuple[Any, list[str 
 
 
 def named_gradients(
-    result: Any, names: list[str | None], params: Mapping[str, Any]
+    result: Any,
+    names: list[str | None],
+    params: Mapping[str, Any],
+    by_columns: Iterable[str] = (),
 ) -> tuple[dict[str, Any], list[str]]:
     """The gradients in a dictionary, a sequence or one array, by the parameter that they belong to."""
     if result is None:
@@ -768,6 +823,8 @@ def named_gradients(
         else:
             left.append((key, value))
     unclaimed = [p for p in params if f"d{p}" not in found]
+    if len(left) == 1 and len(unclaimed) > 1:
+        left = parts_of(left[0][1], {n: params[n] for n in unclaimed}, by_columns) or left
     if left and unclaimed:
         found |= by_position(left, unclaimed, params)
     if not any(f"d{p}" in found for p in params) and flat:
@@ -778,12 +835,31 @@ def named_gradients(
     return found, []
 
 
+def parts_of(
+    vector: Any, like: Mapping[str, Any], by_columns: Iterable[str] = ()
+) -> list[tuple[str, Any]] | None:
+    """The parts of all parameters' vector, in the shapes of these; None for another array."""
+    sizes = [np.size(v) for v in like.values()]
+    if np.ndim(vector) not in (1, 2) or np.size(vector) != sum(sizes):
+        return None
+    parts = zip(like.items(), np.split(np.reshape(vector, -1), np.cumsum(sizes)[:-1]))
+    return [
+        (k, part.reshape(np.shape(v), order="F" if k in by_columns else "C"))
+        for (k, v), part in parts
+    ]
+
+
+def form_of(value: Any) -> tuple[int, ...]:
+    """The shape, the same for a row, a column and a vector."""
+    return tuple(n for n in np.shape(value) if n != 1)
+
+
 def by_position(
     left: list[tuple[str, Any]], unclaimed: list[str], params: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Unnamed gradients in the order of the parameters, or backwards, or where only one shape fits."""
-    shapes = [np.shape(params[p]) for p in unclaimed]
-    given = [np.shape(v) for _, v in left]
+    shapes = [form_of(params[p]) for p in unclaimed]
+    given = [form_of(v) for _, v in left]
     if len(left) == len(unclaimed):
         if given == shapes:
             return {f"d{p}": v for p, (_, v) in zip(unclaimed, left)}
@@ -792,13 +868,13 @@ def by_position(
         pairs = [  # (dW, db) of the last layer first
             p for i in range(len(unclaimed) - 2, -1, -2) for p in unclaimed[i : i + 2]
         ]
-        if len(pairs) == len(left) and [np.shape(params[p]) for p in pairs] == given:
+        if len(pairs) == len(left) and [form_of(params[p]) for p in pairs] == given:
             return {f"d{p}": v for p, (_, v) in zip(pairs, left)}
         if sorted(given) != sorted(shapes) and len(set(shapes)) == len(shapes):
             return {f"d{p}": v for p, (_, v) in zip(unclaimed, left)}
     if len(set(shapes)) == len(shapes):
         return {
-            f"d{p}": next(v for _, v in left if np.shape(v) == s)
+            f"d{p}": next(v for _, v in left if form_of(v) == s)
             for p, s in zip(unclaimed, shapes)
             if given.count(s) == 1
         }

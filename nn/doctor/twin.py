@@ -134,6 +134,7 @@ USUAL = {  # how a cost is usually scaled
     "cross-entropy of classes": "1 / m",
     "squared error": "1 / (2 * m)",
 }
+SUMMED = dict.fromkeys(USUAL, "1") | {"squared error": "1 / 2"}  # over the examples
 
 
 class Factor(NamedTuple):

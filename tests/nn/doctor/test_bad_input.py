@@ -3,6 +3,9 @@
 import pytest
 from running import doctor
 
+from nn.doctor import check_file
+from nn.doctor.find import Finder
+
 RIGHT = """
 import numpy as np
 
@@ -96,3 +99,16 @@ def backward(X, Y, W):
 """)
     done = doctor(path)
     assert done.status == 2 and "it ended Python itself" in done.errors
+
+
+def test_a_failure_of_the_doctor_itself_convicts_nobody(tmp_path, monkeypatch):
+    def broken(self, name, kind):
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(Finder, "object", broken)
+    path = tmp_path / "net.py"
+    path.write_text(
+        "class Net:\n    def forward(self, X): return X\n    def backward(self, Y): pass\n"
+    )
+    report = check_file(path)
+    assert report.status == 2 and "the doctor itself failed here (RuntimeError" in report.problem

@@ -464,6 +464,212 @@ net.add_layer(Layer(5, 2, "sigmoid"))
 net.train(X_train, y_train)
 """
 
+EPISODE = """
+import sys
+import numpy as np
+
+H = int(sys.argv[1])
+if H > 1000:
+    model = restore("agent.pkl")
+else:
+    model = {"W1": np.random.randn(H, 6400) / 80, "W2": np.random.randn(H)}
+
+def policy_forward(x):
+    h = np.maximum(0, model["W1"] @ x)
+    p = 1 / (1 + np.exp(-(model["W2"] @ h)))
+    return p, h
+
+def policy_backward(eph, epdlogp):
+    dW2 = (eph.T @ epdlogp).ravel()
+    dh = np.outer(epdlogp, model["W2"]) * (eph > 0)
+    dW1 = dh.T @ epx
+    return {"W1": dW1, "W2": dW2}
+"""
+
+SEVERAL_ACTIONS = """
+import numpy as np
+
+weights = {"hidden": np.random.randn(4, 24), "out": np.random.randn(24, 3)}
+
+def policy_forward(state, weights):
+    h = np.tanh(state @ weights["hidden"])
+    scores = np.exp(h @ weights["out"])
+    return scores / scores.sum(), h
+
+def policy_backward(states, hs, dlogps, weights):
+    d_out = hs.T @ dlogps
+    d_hidden = states.T @ (dlogps @ weights["out"].T * (1 - hs ** 2))
+    return {"hidden": d_hidden, "out": d_out}
+"""
+
+TRAINED_WHEN_MADE = """
+class Classifier:
+    def __init__(self, X, Y, input_dim, layers_dim, learning_rate=0.01, rounds=500):
+        import numpy as np
+        import pandas as pd
+
+        X, Y = X.T, Y.T
+        (n_h, n_y) = layers_dim
+        self.W1 = np.random.randn(n_h, input_dim) * 0.3
+        self.b1 = np.zeros((n_h, 1))
+        self.W2 = np.random.randn(n_y, n_h) * 0.3
+        self.b2 = np.zeros((n_y, 1))
+        m = X.shape[1]
+        for i in range(rounds):
+            A1 = np.tanh(self.W1 @ X + self.b1)
+            A2 = 1 / (1 + np.exp(-(self.W2 @ A1 + self.b2)))
+            dZ2 = A2 - Y
+            dZ1 = self.W2.T @ dZ2 * (1 - A1 ** 2)
+            self.W2 -= learning_rate * dZ2 @ A1.T / m
+            self.b2 -= learning_rate * dZ2.sum(axis=1, keepdims=True) / m
+            self.W1 -= learning_rate * dZ1 @ X.T / m
+            self.b1 -= learning_rate * dZ1.sum(axis=1, keepdims=True) / m
+"""
+
+NAIVE_CONVOLUTION = """
+import numpy as np
+
+def conv_forward_naive(x, w, b, *, padding=0):
+    N, _, H, W = x.shape
+    F, _, k, _ = w.shape
+    wide = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    out = np.empty((N, F, H + 2 * padding - k + 1, W + 2 * padding - k + 1))
+    for n, f, i, j in np.ndindex(out.shape):
+        out[n, f, i, j] = np.sum(wide[n, :, i:i + k, j:j + k] * w[f]) + b[f]
+    return out, (x, w, b, padding)
+
+def conv_backward_naive(dout, cache):
+    x, w, b, padding = cache
+    k = w.shape[2]
+    wide = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    dwide, dw, db = np.zeros_like(wide), np.zeros_like(w), np.zeros_like(b)
+    for n, f, i, j in np.ndindex(dout.shape):
+        dwide[n, :, i:i + k, j:j + k] += dout[n, f, i, j] * w[f]
+        dw[f] += dout[n, f, i, j] * wide[n, :, i:i + k, j:j + k]
+        db[f] += dout[n, f, i, j]
+    H, W = x.shape[2:]
+    return dwide[:, :, padding:padding + H, padding:padding + W], dw, db
+"""
+
+ACTIVATION_GIVEN = """
+import numpy as np
+
+class Moons:
+    def __init__(self, nn_input_dim, nn_hidden_dim, nn_output_dim, kind="tanh", reg=0.01):
+        self.kind, self.reg = kind, reg
+        self.W1 = np.random.randn(nn_input_dim, nn_hidden_dim)
+        self.b1 = np.zeros((1, nn_hidden_dim))
+        self.W2 = np.random.randn(nn_hidden_dim, nn_output_dim)
+        self.b2 = np.zeros((1, nn_output_dim))
+
+    def act(self, z, kind):
+        return np.tanh(z) if kind == "tanh" else 1 / (1 + np.exp(-z))
+
+    def slope(self, z, kind):
+        return 1 - np.tanh(z) ** 2 if kind == "tanh" else self.act(z, kind) * (1 - self.act(z, kind))
+
+    def feedforward(self, X, act):
+        self.z1 = X @ self.W1 + self.b1
+        self.a1 = act(self.z1)
+        e = np.exp(self.a1 @ self.W2 + self.b2)
+        self.probs = e / e.sum(axis=1, keepdims=True)
+
+    def calculate_loss(self, X, y):
+        self.feedforward(X, lambda z: self.act(z, kind=self.kind))
+        loss = -np.sum(np.log(self.probs[range(len(X)), y])) / len(X)
+        return loss + self.reg / 2 * (np.sum(self.W1 ** 2) + np.sum(self.W2 ** 2))
+
+    def backprop(self, X, y):
+        d3 = self.probs.copy()
+        d3[range(len(X)), y] -= 1
+        d3 /= len(X)
+        d2 = d3 @ self.W2.T * self.slope(self.z1, self.kind)
+        return X.T @ d2, d2.sum(axis=0), self.a1.T @ d3, d3.sum(axis=0)
+
+    def fit_model(self, X, y, epsilon=0.01, passes=2000):
+        for i in range(passes):
+            self.feedforward(X, lambda z: self.act(z, kind=self.kind))
+            dW1, db1, dW2, db2 = self.backprop(X, y)
+            dW2 += self.reg * self.W2
+            dW1 += self.reg * self.W1
+            self.W1 += -epsilon * dW1
+            self.b1 += -epsilon * db1
+            self.W2 += -epsilon * dW2
+            self.b2 += -epsilon * db2
+            if i % 500 == 0:
+                print(self.calculate_loss(X, y))
+"""
+
+A_SHARE_IS_KEPT = """
+import numpy as np
+
+def forward(X, params, share):
+    A1 = np.tanh(params["W1"] @ X + params["b1"])
+    D1 = np.random.rand(*A1.shape) < share
+    A1 = A1 * D1 / share
+    A2 = 1 / (1 + np.exp(-(params["W2"] @ A1 + params["b2"])))
+    return A2, (A1, D1, A2)
+
+def backward(X, Y, cache, params, share):
+    A1, D1, A2 = cache
+    m = X.shape[1]
+    dZ2 = A2 - Y
+    dA1 = params["W2"].T @ dZ2 * D1 / share
+    dZ1 = dA1 * (1 - (A1 * share) ** 2)
+    return {"dW2": dZ2 @ A1.T / m, "db2": dZ2.sum(axis=1, keepdims=True) / m,
+            "dW1": dZ1 @ X.T / m, "db1": dZ1.sum(axis=1, keepdims=True) / m}
+
+def fit(X, Y, params, rounds=1000, share=0.6):
+    for i in range(rounds):
+        A2, cache = forward(X, params, share)
+        grads = backward(X, Y, cache, params, share)
+"""
+
+ONE_VECTOR_OF_AN_OBJECT = """
+import numpy as np
+
+class Network:
+    def __init__(self):
+        self.W1 = np.random.randn(2, 3)
+        self.W2 = np.random.randn(3, 1)
+
+    def forward(self, X):
+        self.z2 = X @ self.W1
+        self.a2 = np.tanh(self.z2)
+        return self.a2 @ self.W2
+
+    def cost(self, X, y):
+        return 0.5 * np.sum((y - self.forward(X)) ** 2)
+
+    def compute_gradients(self, X, y):
+        d3 = self.forward(X) - y
+        d2 = d3 @ self.W2.T * (1 - self.a2 ** 2)
+        return np.concatenate(((X.T @ d2).ravel(), (self.a2.T @ d3).ravel()))
+"""
+
+ENOUGH_EXAMPLES = """
+import numpy as np
+
+class Squeeze:
+    def __init__(self, size=3):
+        self.size, self.kept = size, []
+
+    def fit(self, X):
+        if len(X) < 20:
+            self.kept.extend(X.tolist())
+            return
+        data = (X - X.mean(axis=0)) / X.std(axis=0)
+        self.into = np.random.randn(data.shape[1], self.size) * 0.1
+        self.back = np.random.randn(self.size, data.shape[1]) * 0.1
+        for epoch in range(100):
+            code = np.tanh(data @ self.into)
+            error = code @ self.back - data
+            d_back = code.T @ error / len(data)
+            d_into = data.T @ (error @ self.back.T * (1 - code ** 2)) / len(data)
+            self.into -= 0.01 * d_into
+            self.back -= 0.01 * d_back
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -486,6 +692,17 @@ FORMS = {
     "an error at once": (ERROR_AT_ONCE, "self.theta -= self.lr", "self.theta += self.lr"),
     "an object of the file": (MADE_IN_THE_FILE, "- 1].slope(below)", "- 1].slope(up)"),
     "ten classes": (TEN_CLASSES, "* (z1 > 0)", "* (z2.max() > 0)"),
+    "an episode": (EPISODE, '* (eph > 0)', ''),
+    "an episode, its input": (EPISODE, 'dW1 = dh.T @ epx', 'dW1 = dh.T @ np.abs(epx)'),
+    "several actions": (SEVERAL_ACTIONS, '(1 - hs ** 2)', '(1 - hs)'),
+    "trained when it is made": (TRAINED_WHEN_MADE, '(1 - A1 ** 2)', '(1 - A1)'),
+    "a naive convolution": (NAIVE_CONVOLUTION, 'dw[f] += dout', 'dw[f] = dout'),
+    "its padding": (NAIVE_CONVOLUTION, 'dwide[:, :, padding:padding + H, padding:padding + W]', 'dwide[:, :, :H, :W]'),
+    "an activation that is given": (ACTIVATION_GIVEN, 'return 1 - np.tanh(z) ** 2', 'return 1 - np.tanh(z)'),
+    "a decay that is added later": (ACTIVATION_GIVEN, 'dW1 += self.reg * self.W1', 'dW1 += self.W1'),
+    "a share is kept": (A_SHARE_IS_KEPT, '* D1 / share', '/ share'),
+    "one vector of an object": (ONE_VECTOR_OF_AN_OBJECT, '(1 - self.a2 ** 2)', '(1 - self.a2)'),
+    "enough examples": (ENOUGH_EXAMPLES, '(1 - code ** 2)', '(1 - code)'),
 }  # fmt: skip
 
 
