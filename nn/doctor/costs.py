@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,8 @@ from nn.doctor.peel import close
 from nn.doctor.reference import Truth, WithCost, find_truth
 from nn.doctor.trial import DIRECTION, Trial, scaled
 from nn.doctor.twin import Factor, Twin
+
+PATIENCE = 6.0  # seconds of processor time for finding the cost that explains most
 
 
 def infer_cost(trial: Trial) -> None:
@@ -73,26 +76,36 @@ def with_cost(
     return score, candidate, trial.truths
 
 
-def best_explained(trial: Trial) -> Trial:
-    """Where no cost fits: the same with the usual cost under which the fewest mistakes explain all."""
-    if trial.twin is None or trial.failure or fits(trial):
-        return trial
-    best, chosen = np.inf, trial
+def best_explained(trials: list[Trial]) -> list[Trial]:
+    """Where no cost fits: the same with the usual cost under which the fewest mistakes explain all of
+    the first trial."""
+    first = trials[0]
+    if not first.inferred or first.right or first.twin is None or first.failure or fits(first):
+        return trials
+    best, chosen, end = np.inf, ("", ""), time.process_time() + PATIENCE
     for cost, scale in chain(twins.USUAL.items(), twins.SUMMED.items()):
-        other = replace(trial, verdicts={})
-        fitted = with_cost(other, trial.twin, cost, scale)
-        if fitted is None:
-            continue
-        _, other.twin, other.truths = fitted
-        other.compare()
-        found = other.explanation(other.twin)
+        if time.process_time() > end:
+            break
+        other = under(first, cost, scale)
+        found = other.explanation(other.twin) if other is not first and other.twin else None
         if found is None or any(m.unexplained for m in found.marks):
             continue
         if scale != twins.USUAL[cost] and sum(bool(m.causes) for m in found.marks) > 1:
             continue  # an unusual cost with several mistakes explains nothing
         if found.cost < best:
-            best, chosen = found.cost, other
-    return chosen
+            best, chosen = found.cost, (cost, scale)
+    return [t if t.right else under(t, *chosen) for t in trials] if chosen[0] else trials
+
+
+def under(trial: Trial, cost: str, scale: str) -> Trial:
+    """The trial with this cost of its output, if it can have it."""
+    other = replace(trial, verdicts={})
+    fitted = None if trial.twin is None else with_cost(other, trial.twin, cost, scale)
+    if fitted is None:
+        return trial
+    _, other.twin, other.truths = fitted
+    other.compare()
+    return other
 
 
 def usual_truths(trial: Trial) -> Iterator[tuple[str, str, list[Truth]]]:
@@ -144,8 +157,13 @@ def with_another_cost(trial: Trial) -> Trial:
     """The same with the usual cost of which more gradients are those of the step, if there is one:
     where the cost is only shown, it need not be the one that is descended. Squared errors are shown for
     a cross-entropy; not the other way round: then the slope of the output is a mistake."""
+    with_decay(trial)
+    if not trial.wrong:
+        return trial
     other = Trial(trial.subject, trial.experiment, trial.runs, [], another=True)
     cost_of_output(other, len(trial.verdicts) - len(trial.wrong))
+    if other.inferred and other.wrong:
+        with_decay(other)
     twin = trial.twin_of() if other.usual.startswith("squared") else None
     stays = twin is not None and twin.cost.startswith("cross")
     return other if other.inferred and not stays else trial

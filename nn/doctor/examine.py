@@ -216,7 +216,7 @@ class Examination:
 
     def decide(self, trials: list[Trial]) -> None:
         report = self.report
-        trials = [best_explained(t) if t.inferred and not t.right else t for t in trials]
+        trials = best_explained(trials)
         first = trials[0]
         for trial in trials:
             report.checked.append(trial.experiment.title)
@@ -352,6 +352,8 @@ class Examination:
                 if trial.another
                 else f"no cost was given; the doctor took the {usual}"
             )
+        elif trial.decay:
+            self.report.notes.append(f"the gradients are those of the cost{trial.decay}")
         elif truth.method == "differences":
             self.report.notes.append(
                 "the reference is central differences of your cost, because Tensors cannot pass "
@@ -370,12 +372,12 @@ class Examination:
             cause = Cause("step", "sign of the update", says, fix=fix)
             put_place(cause, self.subject.update_at)
             report.causes.append(cause)
-        elif trial.common is not None and self.subject.exact:
+        elif trial.common is not None and not self.subject.absorbs(trial.common):
             for row in report.rows:
                 row.verdict = WRONG
             says = f"the gradient is {trial.common} times that of the cost"
             cause = Cause(report.rows[0].name, "scale", says)
-            cause.fix = "let both be of the same function: the optimiser goes by both"
+            cause.fix = "there is no learning rate here that absorbs it: give the gradient itself"
             put_place(cause, self.assigned(report.rows[0].name.removeprefix("d"), trial))
             report.causes.append(cause)
         elif trial.common is not None:

@@ -100,6 +100,10 @@ def advice(failure: Failure) -> str:
         return "compare the shapes: the mask is that of another layer than the array"
     if isinstance(error, IndexError):
         return "count the layers and the caches: one index is beyond the end"
+    if isinstance(error, UnboundLocalError):
+        return (
+            "it has no value yet at this line: assign it first, or use the name that was assigned"
+        )
     if isinstance(error, NameError):
         return "the name is not defined here: a variable of another function has to be an argument"
     return ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nn.doctor.find import Finder, label_of
 from nn.doctor.load import Room, load
-from nn.doctor.report import CONVENTION, GOOD, MISSING, WRONG, Cause, Report
+from nn.doctor.report import CONVENTION, GOOD, MISSING, STOPPED, WRONG, Cause, Report
 from nn.doctor.sandbox import limited, quiet
 from nn.doctor.steps import ends_of_title
 from nn.doctor.usual import BY_VALUE, slope_of
@@ -66,7 +66,12 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     join_halves(report.parts)
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
-    failed = [p for p in found if p.status == 2 and done.isdisjoint(ends_of_title(p.title))]
+    failed = [
+        p
+        for p in found
+        if p.status == 2
+        and (done.isdisjoint(ends_of_title(p.title)) or p.problem.startswith(STOPPED))
+    ]
     failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
     # a step of a method, or of a script, is a part of what is examined
     failed = [p for p in failed if not (finder.wholes and re.match(PART, p.title))]

@@ -85,7 +85,7 @@ from nn.doctor.subject import (
 )
 from nn.doctor.trial import Trial, all_used, has
 from nn.doctor.updates import check_step, check_update
-from nn.doctor.usual import ACTIVATIONS
+from nn.doctor.usual import ACTIVATIONS, LAYERS
 
 Function = Callable[..., Any]
 PATIENCE = 6.0  # seconds of processor time for finding data that the code runs on
@@ -531,7 +531,7 @@ class Finder:
         if not runs and stopped is None:
             why = "it does not run on any of the usual kinds of data."
             return Report(title, problem=reason or why, final=own)
-        _, examination, trials = min(runs, key=lambda run: run[0]) if runs else (0, *stopped)  # type: ignore[misc]
+        _, examination, trials = min(runs, key=fitness) if runs else (0, *stopped)  # type: ignore[misc]
         if not runs and (absent := missing_name(trials[0], self.elsewhere)):
             return Report(title, problem=absent)
         with np.errstate(all="ignore"):
@@ -662,10 +662,15 @@ class Finder:
         for name, function in self.functions.items():
             if name in self.used or not takes_upstream(function):
                 continue
-            partner = self.partner(name, ("forward", "fwd", ""))
+            own = self.partner(name, ("forward", "fwd", ""))
+            partner = own or LAYERS.get(name.partition("_")[0].lower())
             if partner is None or len(inspect.signature(partner).parameters) < 1:
                 continue
             report = check_layer_functions(partner, function, f"{name} with {partner.__name__}")
+            if own is None:
+                report.notes.append(
+                    f"{partner.__name__} is not in the file; what is usually called so was taken"
+                )
             if report.status != 2:
                 self.take(name, partner.__name__)
                 self.right.add(name)  # it need not be examined again
@@ -929,6 +934,11 @@ class Finder:
             extra |= self.callables_for(methods, {"self": holder})
             roles: dict[str, Any] = {"forward": forward, "backward": backward, "extra": extra}
             roles |= {"cost": costs[0]}
+            # whether the cost is one of X and Y, whatever forward is
+            whole = own is not None and {*map(role_of, required(getattr(holder, own)))} == {
+                "X",
+                "Y",
+            }
             if forward is None:
                 roles = {"both": backward, "extra": extra}
             if id(holder) in self.own_data:
@@ -944,6 +954,8 @@ class Finder:
             for (m, flat), columns, n_x, n_y in sizes:
                 for X in invent.inputs(n_x, m, columns, flat):
                     if forward is not None and not runs_forward(holder, forward, X):
+                        for Y in invent.targets(n_y, X, columns, self.signs) if whole else ():
+                            yield ObjectSubject(holder, X, Y, **(roles | {"forward": None}))
                         continue
                     for Y, cost in product(invent.targets(n_y, X, columns, self.signs), costs):
                         yield ObjectSubject(
@@ -1008,6 +1020,11 @@ class Finder:
         if first and 4 not in first:
             shapes = [s for n in first for s in ((6, n), (n, 6), (n,))] + shapes
         return sorted(shapes, key=lambda s: 1 not in s) if self.one_by_one else shapes
+
+
+def fitness(run: tuple[float, Examination, list[Trial]]) -> tuple[float, bool]:
+    """How little is wrong with one kind of data; gradients of another shape are a sign of other data."""
+    return run[0], any(has(t, SHAPE) for t in run[2])
 
 
 def progress(trials: list[Trial]) -> int:

@@ -76,7 +76,6 @@ class Handed(Subject):
     """The cost of one vector, and the function that gives its gradient, or both."""
 
     own_data = True
-    exact = True
 
     def __init__(
         self,
@@ -93,6 +92,9 @@ class Handed(Subject):
         X = data.get("X", np.zeros((1, 1)))
         super().__init__({names[0]: np.ravel(np.asarray(start, float))}, X, data.get("Y"))
         self.cut(lambda theta: self.called("fun", theta))
+
+    def absorbs(self, factor: Any) -> bool:
+        return False
 
     @property
     def functions(self) -> list[Any]:

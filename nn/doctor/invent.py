@@ -213,6 +213,8 @@ def targets(n_y: int, X: Any, columns: bool, signs: bool = False) -> Iterator[An
         if X.ndim == 2:
             yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
         yield labels
+        if X.ndim == 1:  # of one example
+            yield labels[1]
         return
     hot = np.eye(n_y)[labels]
     yield hot[0] if X.ndim == 1 else hot.T if columns else hot
@@ -344,6 +346,8 @@ def settings(function: Any, name: str) -> list[Any]:
     nodes = list(ast.walk(tree)) if tree is not None else []
     if words := compared_with(nodes, name):
         return words
+    if (parts := unpacked(function, name)) > 1:
+        return [(2,) * parts]
     found: dict[str, Any] = {}
     for node in nodes:
         looked_up = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)

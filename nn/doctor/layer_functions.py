@@ -21,7 +21,7 @@ from nn.doctor.naming import (
     role_of,
     source_tree,
 )
-from nn.doctor.report import SHAPE, Report
+from nn.doctor.report import MISSING, SHAPE, Report
 from nn.doctor.sandbox import attempt
 from nn.doctor.subject import RATE, is_arraylike
 
@@ -106,6 +106,8 @@ class FunctionLayer:
                 self.guessed = True
                 choices = [x for x in (cache, out, next(iter(given.values()))) if x is not None]
                 call[name] = choices[min(self.guess, len(choices) - 1)]
+        takes = inspect.signature(self.g).parameters
+        call |= {n: v for n, v in self.settings.items() if n in takes and n not in call}
         result = self.g(**call)
         if isinstance(result, Mapping):
             named = {parameter_meant(k, self.inputs): v for k, v in result.items()}
@@ -148,11 +150,20 @@ def options_of(f: Function) -> Iterator[dict[str, Any]]:
         yield dict(zip(fixed, values))
 
 
+GEOMETRIES = (  # of convolutions and pooling: in which argument, what is usual, another
+    ("pad", 0, 1),
+    ("pad", "same", "valid"),
+    ("stride", 1, 2),
+    ("stride", (1, 1), (2, 2)),
+    ("mode", "max", "avg"),
+)
+
+
 def geometries(f: Function) -> Iterator[dict[str, Any]]:
-    """Another padding or stride than what a convolution has where nothing is said."""
+    """Another padding, stride or kind than what a layer has where nothing is said."""
     defaults = {n: p.default for n, p in inspect.signature(f).parameters.items()}
-    for name, usual, other in (("pad", 0, 1), ("stride", 1, 2)):
-        found = [n for n, d in defaults.items() if name in n.lower() and type(d) is int]
+    for name, usual, other in GEOMETRIES:
+        found = [n for n, d in defaults.items() if name in n.lower() and type(d) is type(usual)]
         yield from ({n: other} for n in found if defaults[n] == usual)
 
 
@@ -160,14 +171,20 @@ def check_layer_functions(f: Function, g: Function, title: str) -> Report:
     """Examine ``g`` as the backward of ``f``, by itself, for a random gradient that comes in."""
     reports = [with_settings(f, g, others, title) for others in options_of(f)]
     if all(r.ok for r in reports):
-        other = [with_settings(f, g, others, title) for others in geometries(f)]
-        reports += [r for r in other if r.status != 2]
+        usual = next(options_of(f), {})
+        other = [with_settings(f, g, usual | others, title) for others in geometries(f)]
+        reports += [r for r in other if r.status != 2 and r.rows and not any_missing(r)]
     wrong = [r for r in reports if r.status == 1]
     right = [r for r in reports if r.status == 0]
     if wrong or not right:
         return (wrong or reports or [Report(title, problem="its arguments are not known.")])[0]
     right[0].checked = [c for r in right for c in r.checked]
     return right[0]
+
+
+def any_missing(report: Report) -> bool:
+    """Whether backward stops, or gives less: it may not be written for this."""
+    return any(r.verdict == MISSING for r in report.rows)
 
 
 def with_settings(f: Function, g: Function, others: Mapping[str, Any], title: str) -> Report:
@@ -197,6 +214,8 @@ def check_one(f: Function, g: Function, others: Mapping[str, Any], title: str) -
         if failure is None and (left := constants(layer, result)):
             return check_one(f, g, {**others, **dict.fromkeys(left, 0.3)}, title)
         guessed, layer.kept = layer.guessed, None
+        if failure is not None and (guessed or stopped is not None):
+            continue
         report = examine_local(Local(layer, arrays, dout), title)
         if report.ok:
             return report
@@ -204,8 +223,8 @@ def check_one(f: Function, g: Function, others: Mapping[str, Any], title: str) -
             guesses.append(report)
             if not guessed and not shapes_only(report):
                 break
-        elif not guessed:
-            stopped = stopped or report
+        else:
+            stopped = report
     if guesses:
         return min(guesses, key=lambda r: sum(v.wrong for v in r.rows))
     if stopped is not None:

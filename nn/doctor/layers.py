@@ -24,7 +24,7 @@ from nn.doctor.naming import (
 from nn.doctor.pairs import pair_cause, pair_truth
 from nn.doctor.reading import BACKWARD, FORWARD, cost_method, first_method, is_upstream
 from nn.doctor.reference import find_truth
-from nn.doctor.report import CONVENTION, MISSING, OK, WRONG, Cause, Report, Verdict
+from nn.doctor.report import CONVENTION, GOOD, MISSING, OK, SHAPE, WRONG, Cause, Report, Verdict
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.subject import (
     RATE,
@@ -65,6 +65,12 @@ class Local(Subject):
         own = {k: np.asarray(v, float) for k, v in self.inputs.items()}
         super().__init__({**own, **params}, None, None)
         self.params = {**own, **params}
+
+    def absorbs(self, factor: Any) -> bool:
+        """A number is not: what comes in is given, and what goes out is handed on."""
+        return (
+            self.target is not None or factor.number <= 0 or bool(factor.m_power or factor.n_power)
+        )
 
     def results(self) -> set[str]:
         """The arrays of the object that forward assigns, and backward if it updates nothing."""
@@ -436,7 +442,7 @@ def examine_local(subject: Local, title: str) -> Report:
     report = examine_probes(subject, title)
     if report.status != 1 or len(subject.params) < 2 or subject.target is not None:
         return report
-    if is_first_layer(subject, report):
+    if is_first_layer(subject, report) or is_network(subject, report):
         return report
     shape = np.shape(next(iter(subject.inputs.values()))) or (1,)
     for examples in dict.fromkeys(
@@ -474,6 +480,20 @@ def is_first_layer(subject: Local, report: Report) -> bool:
     report.rows = others
     report.causes = [c for c in report.causes if c.quantity != first]
     report.notes.append("backward gives no gradient of the input: it can only be the first layer")
+    return True
+
+
+def is_network(subject: Local, report: Report) -> bool:
+    """Whether all gradients of an object that holds layers are right, and only what backward returns has
+    another shape than the input: it is something else, then."""
+    first = f"d{next(iter(subject.inputs))}"
+    others = [r for r in report.rows if r.name != first]
+    holds = any(set(".[") & set(name) for name in subject.params)
+    shape = any(r.name == first and r.verdict == SHAPE for r in report.rows)
+    if not (holds and shape and others and all(r.verdict in GOOD for r in others)):
+        return False
+    report.rows, report.causes, report.unexplained = others, [], []
+    report.notes.append("what backward returns is not the gradient of the input")
     return True
 
 

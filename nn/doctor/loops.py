@@ -10,20 +10,21 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import FunctionType, MethodType, SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room
-from nn.doctor.naming import Mangled, bind, call_with, of_numbers, required, role_of
+from nn.doctor.naming import Mangled, of_numbers, required, role_of
 from nn.doctor.pretend import Smaller, acting
+from nn.doctor.reading import is_training_loop
 from nn.doctor.report import Cause
-from nn.doctor.sandbox import Event, place
-from nn.doctor.statements import Statements, value_at
-from nn.doctor.subject import arrays_of, batch_of, is_arraylike, loss_in
+from nn.doctor.sandbox import Event, attempt, place
+from nn.doctor.statements import Statements, held_in, value_at
+from nn.doctor.subject import arrays_of, is_arraylike, loss_in
 
 Function = ast.FunctionDef | None
 
@@ -144,7 +145,8 @@ def around(site: Site) -> Iterator[Site]:
             yield replace(
                 site, body=body, loops=site.loops[: i + 1], updates={}, inner=site.updates
             )
-    if site.owner is not None and not (site.loops and site.updates):
+    whole = not (site.loops and site.updates) and not any(map(is_training_loop, site.loops))
+    if site.owner is not None and whole:
         body = site.owner.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body = body[1:]
@@ -342,7 +344,7 @@ class TrainingStep(Statements):
             data = by_value(data, [p for p in read if p not in site.updates], targets, room)
         name = site.owner.name if site.owner is not None else "<module>"
         places = places or self.places_known()
-        self.own_cost: Callable[..., Any] | None = None  # of the output, where the step has none
+        self.own_cost: ast.Call | None = None  # where the step keeps none
         super().__init__(
             body, room, site.file, name, places=places, data=data, shared=shared, home=home
         )
@@ -418,12 +420,16 @@ class TrainingStep(Statements):
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         loss, output = super().truth(values, X, Y)
         if loss is None and output is not None and Y is not None and self.own_cost is not None:
-            roles = {"output": output, "Y": Y, "X": X, "m": batch_of(X, Y)}
-            cost: Any = self.own_cost
-            if isinstance(cost, MethodType):  # of the object with these parameters
-                cost = getattr(self.last_room["self"], cost.__name__)
-            loss = loss_in(call_with(cost, bind(cost, {}, roles, {}, "output", "Y")))
+            loss = self.shown_cost(self.own_cost)
         return loss, output
+
+    def shown_cost(self, call: ast.Call) -> Any:
+        """What the call of a cost gives after the forward pass; None if that is not one number."""
+        names = self.outer | self.last_room
+        with held_in(self.outer, {k: names[k] for k in self.shared if k in names}):
+            value, _ = attempt(lambda: eval(compile(ast.Expression(call), "<cost>", "eval"), names))
+        loss = loss_in(value)
+        return loss if np.size(getattr(loss, "data", loss)) == 1 else None
 
     def after(self, function: FunctionType, room: Mapping[str, Any]) -> dict[str, Any]:
         with acting():  # a score that is printed, a bar of progress

@@ -35,7 +35,11 @@ IS = {
         re.I,
     ),
     "backward": re.compile(r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
-    "cost": re.compile(r"cost|loss|entropy|mse|error|objective|^J$", re.I),
+    "cost": re.compile(
+        r"cost|loss|entropy|mse|error|objective|^J$|p[eé]rdida|custo|kosten|verlust|fehler|kay[iı]p"
+        r"|maliyet|perte|erreur",
+        re.I,
+    ),
     "update": re.compile(r"update|apply_grad|sgd|gradient_descent_step|optimi[sz]e_step", re.I),
     "step": re.compile(r"step|update|sgd|learn|optimi[sz]e|train|descent|fit", re.I),
     "init": re.compile(r"init", re.I),
@@ -256,14 +260,14 @@ def repeats(function: Function | None) -> bool:
     if function is None:
         return False
     tree = source_tree(function)
-    return tree is not None and any(
-        isinstance(n, ast.While)
-        or (
-            isinstance(n, ast.For)
-            and re.search(r"iter(s|ations?)?\b|epoch|steps", ast.unparse(n.iter))
-        )
-        for n in walk_own(tree)
-    )
+    return tree is not None and any(is_training_loop(n) for n in walk_own(tree))
+
+
+def is_training_loop(node: ast.AST) -> bool:
+    """Whether this is a loop over iterations or epochs."""
+    rounds = r"iter(s|ations?)?\b|epoch|steps|rounds|passes|cycles|range\(\d{3,}\)"
+    over = isinstance(node, ast.For) and re.search(rounds, ast.unparse(node.iter))
+    return isinstance(node, ast.While) or bool(over)
 
 
 def is_layer(kind: type, forward: str, backward: str, made: Any) -> bool:

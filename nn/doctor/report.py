@@ -16,6 +16,7 @@ from nn.doctor.sandbox import place
 OK, CONVENTION, WRONG, FOLLOWS = "ok", "ok: convention", "WRONG", "follows"
 SHAPE, NAN, MISSING = "shape", "nan", "missing"
 GOOD = {OK, CONVENTION}
+STOPPED = "it stops with data that were invented"  # a problem
 COLOURS = {OK: 32, CONVENTION: 32, WRONG: 31, SHAPE: 31, NAN: 31, MISSING: 31, FOLLOWS: 33}
 PAPER = {32: "#1a7f37", 31: "#cf222e", 33: "#9a6700"}  # the same on a page, white on these
 

@@ -35,7 +35,7 @@ from nn.doctor.observed import Difference, ObservedStep, differences
 from nn.doctor.pretend import LABELS
 from nn.doctor.reading import IS, NOT, arguments, has_loop, states
 from nn.doctor.rehearsal import Rehearsal, Seen
-from nn.doctor.report import MISSING, Report
+from nn.doctor.report import MISSING, STOPPED, Report
 from nn.doctor.sandbox import LIMIT, Failure, TooLong, attempt, limited
 from nn.doctor.statements import copied, put_at, value_at
 from nn.doctor.subject import RATE, Subject, arrays_of, differs, parameters_in
@@ -67,6 +67,7 @@ class Steps:
         """Loops that compute the gradients and update the parameters in their own lines; or in what
         they call, where nothing of that was examined as a whole."""
         titles: set[str] = set()
+        covered: set[str] = set()  # backward passes that are called in what was examined
         examined: set[ast.stmt | None] = set()  # loops around steps, and functions that are steps
         for site in sorted(self.sites, key=lambda s: not s.updates):  # what updates, first
             owner = site.owner.name if site.owner is not None else ""
@@ -75,7 +76,9 @@ class Steps:
                 owner,
             ) in self.finder.methods
             done = done or receives_gradients(site)
-            if done or (self.is_driver(site) if site.updates else self.finder.wholes):
+            passes = self.backward_passes(site)
+            whole = self.finder.wholes and not passes - covered - self.finder.wholes
+            if done or (self.is_driver(site) if site.updates else whole):
                 continue
             if site.title in titles or not examined.isdisjoint([*site.loops[-1:], site.owner]):
                 continue
@@ -84,6 +87,7 @@ class Steps:
             report = without_stop(report)
             if report.status != 2:
                 titles.add(site.title)
+                covered |= passes
                 examined.update(site.loops)
                 examined |= {site.owner} - {None} if site.title in self.whole else set()
                 self.finder.wholes |= {owner} - {""}
@@ -91,6 +95,15 @@ class Steps:
                 self.finder.used |= self.inside.get(site.title, set())
             if report.status != 2 or site.updates:
                 yield report
+
+    def backward_passes(self, site: Site) -> set[str]:
+        """The functions and methods of the file that a step calls and that are called as a backward pass
+        is."""
+        methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
+        calls = (n.func for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call))
+        names = {str(getattr(f, "attr", getattr(f, "id", ""))) for f in calls}
+        own = names & (methods | self.finder.functions.keys())
+        return {n for n in own if IS["backward"].search(n)}
 
     def optimised(self) -> Iterator[Report]:
         """The costs and gradients that an optimiser is handed."""
@@ -269,7 +282,7 @@ class Steps:
             return
         known = observed.Y if found else None
         subject = TrainingStep(site, room, targets=known, places=places, **where)
-        subject.own_cost = self.cost_called(site, local.get("self"))
+        subject.own_cost = self.cost_called(site, subject)
         if not found and np.ndim(subject.Y) == 2 and targets_like(subject) is not None:
             return  # targets that were invented, of another form
         rate: float | None = None  # one for both, as both take the same statements
@@ -358,29 +371,26 @@ class Steps:
                     return {names[0]: made}
         return None
 
-    def cost_called(self, site: Site, holder: Any) -> Function | None:
-        """A cost of output and targets that the function of a training step calls somewhere."""
+    def cost_called(self, site: Site, subject: TrainingStep) -> ast.Call | None:
+        """The call of a cost, of the targets, in the function of a training step or its loops."""
+        methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
+        own = methods | self.finder.functions.keys()
         blocks: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
-        calls = [n.func for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)]
-        for f in calls:
-            name = getattr(f, "attr", getattr(f, "id", ""))
-            found = getattr(holder, name, None) if holder is not None else None
-            found = self.finder.functions.get(name) if found is None else found
-            if found is None or not IS["cost"].search(name) or IS["backward"].search(name):
-                continue
-            roles = [role_of(p) for p in required(found)]
-            if len(roles) == 2 and ("Y" in roles or "output" in roles):
-                return found
+        for call in (n for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)):
+            name = str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+            is_cost = IS["cost"].search(name) and not IS["backward"].search(name)
+            if is_cost and name in own and reads(call) & subject.targets():
+                return call
         return None
 
 
 def without_stop(report: Report) -> Report:
     """Nothing is called wrong because it stops with data that were invented: it may have been written
-    for others. Where one change of the code proves it, it is."""
+    for others. Where one change of the code proves it, it is, and where a variable has no value yet."""
     stops = [c for c in report.causes if c.says.startswith("backward stops") and not c.proof]
-    if not stops:
+    if not stops or stops[0].kind == "UnboundLocalError":
         return report
-    return Report(report.title, problem=f"it stops with data that were invented: {stops[0].says}")
+    return Report(report.title, problem=f"{STOPPED}: {stops[0].says}")
 
 
 def knows_decay(report: Report) -> bool:
@@ -438,12 +448,11 @@ def rate_seen(subject: TrainingStep) -> float:
 def takes_logarithms(subject: TrainingStep) -> bool:
     """Whether the loss of a step is an entropy: the gradient of another cost is a mistake then."""
     made = [s for s in subject.site.body if subject.loss in map(place_of, stored_inside(s))]
-    names = {n for s in made for n in names_in([s])} | {
-        n.attr for s in made for n in ast.walk(s) if isinstance(n, ast.Attribute)
-    }
+    calls = [*made, *([subject.own_cost] if subject.own_cost is not None else [])]
+    nodes = [n for s in calls for n in ast.walk(s)]
+    names = {str(getattr(n, "attr", getattr(n, "id", ""))) for n in nodes}
     home = subject.outer | vars(type(subject.room.get("self")))
     trees = [source_tree(f) for n in names if isinstance(f := home.get(n), FunctionType)]
-    trees += [source_tree(subject.own_cost)] if subject.own_cost is not None else []
     return any("log(" in ast.unparse(t) for t in [*made, *trees] if t is not None)
 
 

@@ -70,7 +70,6 @@ class Subject:
     origin = ""  # of the data, where that is worth a note
     own_data = False  # whether only the parameters are varied, and the data stay
     lone = False  # whether these are one example that was invented
-    exact = False  # whether a factor in common is a mistake: no learning rate absorbs it
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
 
     def __init__(
@@ -214,7 +213,13 @@ class Subject:
         if pair and not again and "output" in roles:
             roles = roles | {"X": roles["output"]}
             pool = {k: v for k, v in pool.items() if role_of(k) != "X"}
+        if "p" in required(self.cost) and "output" in roles:  # probabilities, no parameters
+            pool = pool | {"p": roles["output"]}
         return bind(self.cost, pool, roles, self.extra, "output", "Y")
+
+    def absorbs(self, factor: Any) -> bool:
+        """Whether a factor that all gradients have in common is no mistake."""
+        return True
 
     def known_mistake(self, name: str, values: Any, rights: Any, trial: Any) -> Any:
         """A cause that only this form of input can know."""
@@ -606,7 +611,8 @@ def gradients_of_changes(
     if not any(map(one_size, steps.values())):
         return {f"d{k}": step for k, step in steps.items()}
     found: dict[str, Any] = {}
-    for k, step in steps.items():
+    homes: set[tuple[str, int]] = set()  # where the gradients of others are assigned
+    for k, step in sorted(steps.items(), key=lambda item: -np.size(item[1])):
         signs = np.sign(step)
         alike = [e for e in run.events if e.value.shape == signs.shape and np.any(e.value)]
         alike = [e for e in alike if np.array_equal(np.sign(e.value) * sign_of(e, signs), signs)]
@@ -617,16 +623,19 @@ def gradients_of_changes(
                 "variable holds its gradient"
             )
             return {}
-        e = called[-1] if called else alike[0]
+        beside = [e for e in alike if np.size(signs) < 2 and (e.function, e.line) in homes]
+        e = called[-1] if called else (beside or alike)[0]
+        homes.add((e.function, e.line))
         found[f"d{k}"] = e.value * sign_of(e, signs)
-    return found
+    return {f"d{k}": found[f"d{k}"] for k in steps}
 
 
 def one_size(step: Any) -> bool:
-    """Whether the entries are a number and its negative."""
+    """Whether the entries are a number and its negative, or nearly so beside a decay of the weights."""
     size = np.abs(step[step != 0])
     signs = np.ptp(np.sign(step)) if step.size else 0
-    return size.size > 3 and signs == 2 and bool(np.ptp(size) < 1e-3 * size.max())
+    share = 0.15 if size.size > 9 else 1e-3
+    return size.size > 3 and signs == 2 and bool(np.ptp(size) < share * size.max())
 
 
 def sign_of(event: Event, signs: Any) -> float:
@@ -968,6 +977,7 @@ def parameters_in(holder: Any, gradients: bool = False) -> dict[str, Any]:
     }
 
 
+ONE_NUMBER = re.compile(r"_*(?:b|bias|intercept|w|weight)_?\d*_*", re.I)
 STATE = re.compile(
     r"^(?:v|m|s|r|g2|vel\w*|mom\w*|cache|sq|rms|adam_[mv])_?(?=d?[wb]|d_|weight|bias|gamma|beta)"
     r"|_?(?:velocit\w*|moment\w*|cache|momentums?|_[mv])$"
@@ -1014,7 +1024,11 @@ def as_arrays(params: Any) -> Any:
 
 
 def hold_arrays(holder: Any) -> Any:
-    """The object, with arrays for its lists of floats, as code without NumPy keeps its weights."""
+    """The object, with arrays for its lists of floats, as code without NumPy keeps its weights, and for
+    the number that is a bias."""
     for path, value in arrays_of(holder, lists=True).items():
         put(holder, path, value)
+    for name, value in list(getattr(holder, "__dict__", {}).items()):
+        if isinstance(value, float) and ONE_NUMBER.fullmatch(name):
+            setattr(holder, name, np.array(value))
     return holder

@@ -62,6 +62,37 @@ def cross_entropy_error(y: Any, t: Any) -> Any:
     return -np.sum(t * np.log(y + 1e-7)) / m
 
 
+def windows_of(A: Any, shape: tuple[int, int], stride: tuple[int, int]) -> Any:
+    """The windows of pictures A : (m, h, w, c), as (m, h_new, w_new, c, *shape)."""
+    found = np.lib.stride_tricks.sliding_window_view(A, shape, axis=(1, 2))
+    return found[:, :: stride[0], :: stride[1]]
+
+
+def conv_forward(
+    A_prev: Any, W: Any, b: Any, padding: str = "same", stride: tuple[int, int] = (1, 1)
+) -> Any:
+    """A convolution of pictures A_prev : (m, h, w, c_prev) with W : (kh, kw, c_prev, c_new)
+    (V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, section 2)."""
+    pads = [
+        -(-((n - 1) * s + k - n) // 2) if padding == "same" else 0
+        for n, s, k in zip(A_prev.shape[1:3], stride, W.shape)
+    ]
+    wide = np.pad(A_prev, ((0, 0), *((p, p) for p in pads), (0, 0)))
+    return np.einsum("mhwcij,ijcn->mhwn", windows_of(wide, W.shape[:2], stride), W) + b
+
+
+def pool_forward(
+    A_prev: Any, kernel_shape: Any, stride: tuple[int, int] = (1, 1), mode: str = "max"
+) -> Any:
+    """The largest number, or the mean, in windows of pictures A_prev : (m, h, w, c)."""
+    kh, kw = kernel_shape
+    windows = windows_of(A_prev, (kh, kw), stride)
+    return windows.max(axis=(4, 5)) if mode == "max" else windows.mean(axis=(4, 5))
+
+
+LAYERS: dict[str, Function] = {"conv": conv_forward, "pool": pool_forward}
+
+
 def stand_ins(name: str) -> Iterator[Function]:
     """The functions that a name usually has, the likely one first; none for an unknown name.
 

@@ -670,6 +670,83 @@ class Squeeze:
             self.back -= 0.01 * d_back
 """
 
+CONVOLUTION_ALONE = """
+import numpy as np
+
+def conv_backward(dZ, A_prev, W, b, padding="same", stride=(1, 1)):
+    m, h_new, w_new, c_new = dZ.shape
+    kh, kw, _, _ = W.shape
+    sh, sw = stride
+    ph, pw = (kh // 2, kw // 2) if padding == "same" else (0, 0)
+    wide = np.pad(A_prev, ((0, 0), (ph, ph), (pw, pw), (0, 0)))
+    dwide, dW = np.zeros_like(wide), np.zeros_like(W)
+    for i, h, w, c in np.ndindex(dZ.shape):
+        at = (i, slice(h * sh, h * sh + kh), slice(w * sw, w * sw + kw))
+        dwide[at] += W[:, :, :, c] * dZ[i, h, w, c]
+        dW[:, :, :, c] += wide[at] * dZ[i, h, w, c]
+    h, w = A_prev.shape[1:3]
+    return dwide[:, ph:ph + h, pw:pw + w], dW, dZ.sum(axis=(0, 1, 2), keepdims=True)
+"""
+
+POOLING_ALONE = """
+import numpy as np
+
+def pool_backward(dA, A_prev, kernel_shape, stride=(1, 1), mode="max"):
+    kh, kw = kernel_shape
+    dA_prev = np.zeros_like(A_prev)
+    for i, h, w, c in np.ndindex(dA.shape):
+        at = (i, slice(h * stride[0], h * stride[0] + kh), slice(w * stride[1], w * stride[1] + kw), c)
+        if mode == "max":
+            dA_prev[at] += dA[i, h, w, c] * (A_prev[at] == A_prev[at].max())
+        else:
+            dA_prev[at] += dA[i, h, w, c] / (kh * kw)
+    return dA_prev
+"""
+
+ONE_EXAMPLE_OF_A_CLASS = """
+import numpy as np
+
+class Logistic:
+    def __init__(self, theta):
+        self.theta = theta
+
+    def h(self, x):
+        return 1 / (1 + np.exp(-np.dot(x.T, self.theta)))
+
+    def cost_function(self, x, y):
+        h = self.h(x)
+        return -y * np.log(h) - (1 - y) * np.log(1 - h) + 0.05 * np.dot(self.theta, self.theta)
+
+    def derivative(self, x, y):
+        return x * (self.h(x) - y) + 0.1 * self.theta
+
+    def predict(self, X):
+        return [1 if self.h(x) >= 0.5 else 0 for x in X]
+"""
+
+A_NUMBER_FOR_THE_BIAS = """
+import numpy as np
+
+def perdida(p, y):
+    p = np.clip(p, 1e-12, 1 - 1e-12)
+    return np.mean(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
+
+class Neurona:
+    def __init__(self, n_entradas):
+        rng = np.random.default_rng(42)
+        self.w = rng.uniform(-0.5, 0.5, size=n_entradas)
+        self.b = rng.uniform(-0.5, 0.5)
+
+    def forward(self, X):
+        return 1 / (1 + np.exp(-(X @ self.w + self.b)))
+
+    def gradientes(self, X, y):
+        er = self.forward(X) - y
+        dw = X.T @ er / len(y)
+        dm = np.mean(er)
+        return dw, dm
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -703,6 +780,11 @@ FORMS = {
     "a share is kept": (A_SHARE_IS_KEPT, '* D1 / share', '/ share'),
     "one vector of an object": (ONE_VECTOR_OF_AN_OBJECT, '(1 - self.a2 ** 2)', '(1 - self.a2)'),
     "enough examples": (ENOUGH_EXAMPLES, '(1 - code ** 2)', '(1 - code)'),
+    "a convolution alone": (CONVOLUTION_ALONE, 'dW[:, :, :, c] += wide', 'dW[:, :, :, c] = wide'),
+    "pooling alone": (POOLING_ALONE, 'dA_prev[at] += dA[i, h, w, c] * (', 'dA_prev[at] = dA[i, h, w, c] * ('),
+    "pooling, the mean": (POOLING_ALONE, '/ (kh * kw)', '/ kh'),
+    "one example of a class": (ONE_EXAMPLE_OF_A_CLASS, '+ 0.1 * self.theta', '- 0.1 * self.theta'),
+    "a number for the bias": (A_NUMBER_FOR_THE_BIAS, 'dm = np.mean(er)', 'dm = np.sum(er)'),
 }  # fmt: skip
 
 

@@ -753,9 +753,9 @@ class Net:
         return 0.5 * np.sum((self.A - Y) ** 2)
 
     def backward(self, Y):
-        scale, rounds = {100: (0.5, 2), 1000: (0.1, 10)}[len(self.X)]
+        scale, parts = {100: (0.5, 2), 1000: (0.1, 10)}[len(self.X)]
         self.dW = np.zeros_like(self.W)
-        for _ in range(rounds):
+        for _ in range(parts):
             self.dW += scale * self.X.T @ (self.A - Y)
         return self.dW
 """
@@ -763,3 +763,188 @@ class Net:
     assert report.status == 2 and "there is no key 5" in report.problem
     right = text.replace("100: (0.5, 2)", "5: (0.5, 2), 6: (0.5, 2), 7: (0.5, 2)")
     assert check_file(written(tmp_path, right)).ok
+
+
+def test_the_cost_that_a_step_shows_takes_what_it_has_there(tmp_path):
+    text = """
+import numpy as np
+
+table = np.genfromtxt("houses.csv", delimiter=",")
+X = np.c_[np.ones(len(table)), table[:, :-1]]
+y = table[:, -1].reshape(-1, 1)
+theta = np.random.randn(X.shape[1], 1)
+
+def compute_cost(X, y, theta):
+    return np.sum(np.square(X.dot(theta) - y)) / (2 * len(y))
+
+def gradient_descent(X, y, theta, rate, rounds):
+    m = len(y)
+    seen = np.zeros(rounds)
+    for i in range(rounds):
+        guess = X.dot(theta)
+        off = guess - y
+        slope = X.T.dot(off) / m
+        theta = theta - rate * slope
+        seen[i] = compute_cost(X, y, theta)
+    return theta, seen
+
+theta, seen = gradient_descent(X, y, theta, 0.01, 1000)
+"""
+    names_it(tmp_path, text, "slope = X.T.dot(off) / m", "slope = X.T.dot(guess) / m")
+    names_it(tmp_path, text, "off = guess - y", "off = np.square(guess - y)")
+    report = check_file(written(tmp_path, text))
+    assert "no cost was given" not in str(report)
+
+
+def test_a_decay_that_is_not_in_the_cost_that_is_shown(tmp_path):
+    text = """
+import numpy as np
+from sklearn.datasets import load_iris
+
+X, y = load_iris(return_X_y=True)
+
+class Softmax:
+    def __init__(self, mu=0.02):
+        self.mu = mu
+
+    def probabilities(self, X):
+        e = np.exp(X @ self.W + self.b)
+        return e / e.sum(axis=1, keepdims=True)
+
+    def entropy(self, X, Y):
+        return -np.sum(Y * np.log(self.probabilities(X) + 1e-9)) / len(X)
+
+    def fit(self, X, y, rounds=300, rate=0.05):
+        Y = np.eye(3)[y]
+        self.W = np.zeros((X.shape[1], 3))
+        self.b = np.zeros(3)
+        for k in range(rounds):
+            off = self.probabilities(X) - Y
+            dW = X.T @ off / len(X)
+            dW += self.mu * self.W
+            db = off.mean(axis=0)
+            self.W -= rate * dW
+            self.b -= rate * db
+            print(self.entropy(X, Y))
+
+Softmax().fit(X, y)
+"""
+    report = check_file(written(tmp_path, text))
+    assert report.ok and "a decay of the weights by 0.02" in str(report), str(report)
+    wrong = text.replace("X.T @ off / len(X)", "X.T @ (off * off) / len(X)")
+    assert check_file(written(tmp_path, wrong)).status == 1
+
+
+def test_each_backward_pass_that_a_class_trains_with_is_examined(tmp_path):
+    text = """
+import numpy as np
+
+class Net:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+        self.W1 = np.random.rand(5, x.shape[1])
+        self.W2 = np.random.rand(y.shape[1], 5)
+
+    def feedforward(self):
+        self.h = np.tanh(self.x @ self.W1.T)
+        self.out = np.tanh(self.h @ self.W2.T)
+
+    def backprop(self):
+        d2 = (self.y - self.out) * (1 - self.out ** 2)
+        d1 = (1 - self.h ** 2) * (d2 @ self.W2)
+        self.W1 += 0.1 * d1.T @ self.x
+        self.W2 += 0.1 * d2.T @ self.h
+
+    def feedforward_linear(self):
+        self.h = np.tanh(self.x @ self.W1.T)
+        self.out = self.h @ self.W2.T
+
+    def backprop_linear(self):
+        d2 = self.y - self.out
+        e1 = (1 - self.h ** 2) * (d2 @ self.W2)
+        self.W1 += 0.1 * e1.T @ self.x
+        self.W2 += 0.1 * d2.T @ self.h
+
+    def train(self):
+        for i in range(20001):
+            self.feedforward()
+            self.backprop()
+
+    def train_linear(self):
+        for i in range(20001):
+            self.feedforward_linear()
+            self.backprop_linear()
+
+def main():
+    x = np.random.rand(40, 2)
+    net = Net(x, x[:, :1] * x[:, 1:])
+    net.train()
+    other = Net(x, x[:, :1] + x[:, 1:])
+    other.train_linear()
+
+main()
+"""
+    report = check_file(written(tmp_path, text))
+    assert report.ok and "2 examined" in str(report), str(report)
+    right = "e1 = (1 - self.h ** 2) * (d2 @ self.W2)"
+    names_it(tmp_path, text, right, "e1 = (1 - self.h) * (d2 @ self.W2)")
+
+
+def test_the_steps_of_adam_with_and_without_a_decay_of_the_weights(tmp_path):
+    text = """
+import numpy as np
+
+class Adam:
+    def __init__(self, arrays):
+        self.m = [np.zeros_like(a) for a in arrays]
+        self.v = [np.zeros_like(a) for a in arrays]
+        self.t = 0
+
+    def step(self, arrays, slopes):
+        self.t += 1
+        for i, (a, g) in enumerate(zip(arrays, slopes)):
+            self.m[i] = 0.9 * self.m[i] + 0.1 * g
+            self.v[i] = 0.999 * self.v[i] + 0.001 * g ** 2
+            m, v = self.m[i] / (1 - 0.9 ** self.t), self.v[i] / (1 - 0.999 ** self.t)
+            a -= 0.001 * m / (np.sqrt(v) + 1e-8)
+
+def passes(arrays, x, y):
+    W1, b1, W2, b2 = arrays
+    h = np.tanh(x @ W1 + b1)
+    p = h @ W2 + b2
+    loss = np.mean((p - y) ** 2)
+    d = 2 * (p - y) / len(x)
+    back = d @ W2.T * (1 - h ** 2)
+    return loss, [x.T @ back, back.sum(axis=0), h.T @ d, d.sum(axis=0)]
+
+x = np.random.randn(40, 3)
+y = x[:, :1] * x[:, 1:2]
+arrays = [np.random.randn(3, 5), np.zeros(5), np.random.randn(5, 1), np.zeros(1)]
+adam = Adam(arrays)
+for k in range(1000):
+    loss, slopes = passes(arrays, x, y)
+    adam.step(arrays, slopes)
+"""
+    assert check_file(written(tmp_path, text)).ok
+    decayed = text.replace("m / (np.sqrt(v) + 1e-8)", "(m / (np.sqrt(v) + 1e-8) + 0.02 * a)")
+    assert check_file(written(tmp_path, decayed)).ok
+
+
+def test_a_variable_without_a_value_is_a_mistake_whatever_the_data(tmp_path):
+    text = """
+import numpy as np
+
+def relu_backward(dA, Z):
+    dX = dA * (Z > 0)
+    return dX
+
+def conv_backward(dZ, A_prev, W, b):
+    wide = np.zeros_like(A_prev)
+    for i in range(len(A_prev)):
+        dA_prev[i] = wide[i]
+        dA_prev = wide
+    return dA_prev, W, b
+"""
+    report = check_file(written(tmp_path, text))
+    assert report.status == 1 and "UnboundLocalError" in str(report), str(report)
+    assert "has no value yet" in str(report)
