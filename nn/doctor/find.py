@@ -29,6 +29,7 @@ from nn.doctor.naming import (
     Unbound,
     flatten,
     free_names,
+    last_name,
     names_returned,
     parameter_meant,
     rate_of,
@@ -903,7 +904,7 @@ class Finder:
         """What stands in the calls of a function or a method of this name, by argument."""
         nodes = (n for s in self.room.statements for n in ast.walk(s) if isinstance(n, ast.Call))
         for call in nodes:
-            if getattr(call.func, "attr", getattr(call.func, "id", "")) == name:
+            if last_name(call.func) == name:
                 yield dict(zip(takes, call.args)) | {str(k.arg): k.value for k in call.keywords}
 
     def words_for(self, kind: type) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from nn.doctor.load import Room
 from nn.doctor.loops import Site
-from nn.doctor.naming import CannotExamine, label, required, role_of
+from nn.doctor.naming import CannotExamine, label, last_name, required, role_of
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.statements import copied, held_in
 from nn.doctor.subject import Run, Subject, loss_in, parts_of
@@ -41,13 +41,9 @@ class HandedOver(Site):
     @property
     def given(self) -> Iterator[tuple[str, ast.expr]]:
         """The arguments of the call by name; the cost as ``fun``."""
-        pairs = [*zip(TAKES[optimiser_in(self.call)], self.call.args)]
+        pairs = [*zip(TAKES[last_name(self.call.func)], self.call.args)]
         pairs += [(k.arg, k.value) for k in self.call.keywords if k.arg is not None]
         return (("fun" if name in FIRST else name, value) for name, value in pairs)
-
-
-def optimiser_in(call: ast.Call) -> str:
-    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
 
 
 def handed_over(room: Room) -> Iterator[HandedOver]:
@@ -61,7 +57,7 @@ def handed_over(room: Room) -> Iterator[HandedOver]:
                 yield from visit(inner, inner, kind)
             elif isinstance(inner, ast.Assign | ast.Expr | ast.Return):
                 calls = (n for n in ast.walk(inner) if isinstance(n, ast.Call))
-                for call in (c for c in calls if optimiser_in(c) in TAKES):
+                for call in (c for c in calls if last_name(c.func) in TAKES):
                     yield HandedOver([inner], [], owner, kind, call=call)
             else:
                 yield from visit(inner, owner, kind)
@@ -153,7 +149,7 @@ def subject_of(
     given = {k: value(e) for k, e in site.given if k in ("fun", "x0", "args", "jac", "fprime")}
     slope = given.get("jac", given.get("fprime"))
     numeric = any(k.arg == "approx_grad" for k in site.call.keywords)
-    if slope is None and optimiser_in(site.call) in ("fmin_tnc", "fmin_l_bfgs_b") and not numeric:
+    if slope is None and last_name(site.call.func) in ("fmin_tnc", "fmin_l_bfgs_b") and not numeric:
         slope = True
     start, args = given.get("x0"), given.get("args")
     usable = callable(given.get("fun")) and (callable(slope) or slope is True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nn.doctor.load import DEFINITIONS, Room
-from nn.doctor.naming import Mangled, of_numbers, required, role_of
+from nn.doctor.naming import Mangled, last_name, of_numbers, required, role_of
 from nn.doctor.pretend import Smaller, acting
 from nn.doctor.reading import is_training_loop
 from nn.doctor.report import Cause
@@ -195,7 +195,7 @@ def feeds(before: list[ast.stmt], loop: ast.stmt, places: Iterable[str]) -> bool
 def calls_any(body: list[ast.stmt], names: Iterable[str]) -> bool:
     """Whether a function or a method of the file is called."""
     calls = (n.func for s in body for n in ast.walk(s) if isinstance(n, ast.Call))
-    return any(getattr(f, "attr", getattr(f, "id", "")) in names for f in calls)
+    return any(last_name(f) in names for f in calls)
 
 
 def reads(tree: ast.AST) -> set[str]:
@@ -285,7 +285,7 @@ def updates_in(body: list[ast.stmt], inside: Mapping[str, set[str]]) -> dict[str
         for s in flat * 2:  # what a loop hands on to its next round is derived too
             used = reads(own_part(s))
             for call in (n for n in ast.walk(own_part(s)) if isinstance(n, ast.Call)):
-                used |= inside.get(getattr(call.func, "attr", getattr(call.func, "id", "")), set())
+                used |= inside.get(last_name(call.func), set())
             if updated(s) == name and isinstance(s, ast.AugAssign | ast.Assign):
                 if (reads(s.value) - {name}) & (derived - {name}):
                     found[name] = s
@@ -571,7 +571,7 @@ def tells(statement: ast.stmt) -> bool:
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return False
     f = statement.value.func
-    return bool(TALK.match(getattr(f, "attr", getattr(f, "id", ""))))
+    return bool(TALK.match(last_name(f)))
 
 
 def is_many(value: Any) -> bool:

@@ -381,6 +381,15 @@ def initials(name: str) -> str:
     return re.sub(r"^bias(?:es)?(?=\d|$)", "b", re.sub(r"^weights?(?=\d|$)", "w", name))
 
 
+def last_name(node: ast.AST) -> str:
+    """The name of a variable, or of an attribute; of what is called it is that of the function.
+
+    >>> [last_name(ast.parse(text).body[0].value) for text in ("f", "net.f", "3")]
+    ['f', 'f', '']
+    """
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
 def rate_of(functions: Sequence[Callable[..., Any]]) -> float | None:
     """The learning rate that a function has as a default or assigns; None where it is an argument,
     1 where there is none.

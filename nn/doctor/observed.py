@@ -19,7 +19,7 @@ import numpy as np
 
 from nn.doctor.load import Room
 from nn.doctor.loops import TrainingStep
-from nn.doctor.naming import Mangled, flatten
+from nn.doctor.naming import Mangled, flatten, last_name
 from nn.doctor.sandbox import TooLong, attempt, is_his
 from nn.doctor.statements import as_array, as_floats, copied, holders_of, moved, value_at
 from nn.doctor.subject import WEIGHT, arrays_of, differs, is_state, looks_like_gradient
@@ -148,9 +148,7 @@ def is_simple(e: ast.expr) -> bool:
     if isinstance(e, ast.Constant):
         return False
     for n in ast.walk(e):
-        called = (
-            getattr(n.func, "attr", getattr(n.func, "id", "")) if isinstance(n, ast.Call) else ""
-        )
+        called = last_name(n.func) if isinstance(n, ast.Call) else ""
         if CHANGES.search(called.lower()):
             return False
         if isinstance(n, ast.Await | ast.Yield | ast.NamedExpr | ast.comprehension | ast.Lambda):

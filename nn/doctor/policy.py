@@ -88,14 +88,9 @@ class Policy(Subject):
             run.stage, names = "backward", result_names(self.pair[0])
             columns = [np.vstack(list(map(np.ravel, c))) for c in zip(*results)]
             stacked = {str(n).lower(): c for n, c in zip(names, columns)}
-            absent = {n for n in backward.__code__.co_names if n not in self.names}
-            found = {
-                n: self.given(n, stacked, values)
-                for n in {*required(backward), *absent}
-                if n in required(backward) or is_data_name(n)
-            }
-            outside = {n: v for n, v in found.items() if n in absent}
-            call = {n: v for n, v in found.items() if n not in absent}
+            globals_read = (n for n in backward.__code__.co_names if n not in self.names)
+            outside = {n: self.given(n, stacked, values) for n in globals_read if is_data_name(n)}
+            call = {n: self.given(n, stacked, values) for n in required(backward)}
             with held_in(self.names, outside):
                 result, run.failure = attempt(lambda: backward(**call), tracer=tracer, seed=8)
         run.events = run.seen = tracer.events

@@ -30,7 +30,7 @@ from nn.doctor.loops import (
     sites,
     stored_inside,
 )
-from nn.doctor.naming import free_names, label, required, role_of, source_tree
+from nn.doctor.naming import free_names, label, last_name, required, role_of, source_tree
 from nn.doctor.observed import Difference, ObservedStep, differences
 from nn.doctor.pretend import LABELS
 from nn.doctor.reading import IS, NOT, arguments, has_loop, states
@@ -101,7 +101,7 @@ class Steps:
         is."""
         methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
         calls = (n.func for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call))
-        names = {str(getattr(f, "attr", getattr(f, "id", ""))) for f in calls}
+        names = set(map(last_name, calls))
         own = names & (methods | self.finder.functions.keys())
         return {n for n in own if IS["backward"].search(n)}
 
@@ -119,7 +119,7 @@ class Steps:
         """Whether the gradients come from a function or a method, which is examined by itself."""
         arguments = {a.arg for a in site.owner.args.args} if site.owner is not None else set()
         for call in (n for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call)):
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            name = last_name(call.func)
             if name in self.finder.wholes or (
                 isinstance(call.func, ast.Name) and name in arguments
             ):
@@ -377,7 +377,7 @@ class Steps:
         own = methods | self.finder.functions.keys()
         blocks: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
         for call in (n for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)):
-            name = str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+            name = last_name(call.func)
             is_cost = IS["cost"].search(name) and not IS["backward"].search(name)
             if is_cost and name in own and reads(call) & subject.targets():
                 return call
@@ -450,7 +450,7 @@ def takes_logarithms(subject: TrainingStep) -> bool:
     made = [s for s in subject.site.body if subject.loss in map(place_of, stored_inside(s))]
     calls = [*made, *([subject.own_cost] if subject.own_cost is not None else [])]
     nodes = [n for s in calls for n in ast.walk(s)]
-    names = {str(getattr(n, "attr", getattr(n, "id", ""))) for n in nodes}
+    names = set(map(last_name, nodes))
     home = subject.outer | vars(type(subject.room.get("self")))
     trees = [source_tree(f) for n in names if isinstance(f := home.get(n), FunctionType)]
     return any("log(" in ast.unparse(t) for t in [*made, *trees] if t is not None)
