@@ -873,7 +873,9 @@ class Finder:
             X, Y = rng.normal(size=(6, 4)), np.array([[0.0], [1], [1], [0], [1], [0]])
             takes = inspect.signature(kind).parameters
             needed = {n for n, p in takes.items() if p.default is p.empty}
-            for pair in ({"X": X, "Y": Y}, {"X": X.T, "Y": Y.T}):
+            pictures = {"X": rng.normal(size=(6, 2, 2)), "Y": rng.integers(0, 10, 6)}
+            pairs: list[dict[Any, Any]] = [{"X": X, "Y": Y}, {"X": X.T, "Y": Y.T}, pictures]
+            for pair in pairs:
                 call = {p: pair[r] for p in takes if (r := role_of(p)) in pair}
                 usual = next(invent.initial_calls(kind, [4, 5, 1]), {})
                 usual = {k: usual.get(k, 5) for k in takes if k not in call}

@@ -6,12 +6,12 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 
-from nn.doctor.naming import role_of, source_tree
+from nn.doctor.naming import last_name, role_of, source_tree
 
 
 def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
@@ -38,6 +38,10 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
             known[p.name] = tuple(value[-few:]) if few else value
         elif p.default is not p.empty:
             continue
+        elif re.search(r"size|shape|layer|units|nodes|net$|arch", p.name.lower()) and (
+            is_gone_through(function, p.name)
+        ):
+            known[p.name] = list(dims)
         elif role_of(p.name) == "lr":
             known[p.name] = 0.1
         elif re.fullmatch(r"rng|generator|random_state|rs|prng", p.name.lower()):
@@ -79,6 +83,23 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
     if others:
         yield known | dict(zip(others, [*order, *dims]))
         yield known | {n: rng.normal(size=dims[0]) for n in others}
+
+
+def is_gone_through(function: Any, name: str) -> bool:
+    """Whether an argument is a list: its length is asked for, or it is cut."""
+    tree = source_tree(
+        getattr(function, "__init__", function) if isinstance(function, type) else function
+    )
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    asked = (
+        n.args[0]
+        for n in nodes
+        if isinstance(n, ast.Call) and n.args and last_name(n.func) == "len"
+    )
+    cut = (
+        n.value for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice)
+    )
+    return any(last_name(n) == name for n in chain(asked, cut) if isinstance(n, ast.Name))
 
 
 def unpacked(function: Any, name: str) -> int:
@@ -311,6 +332,7 @@ LAYER_SHAPES: tuple[Shapes, ...] = (
     {"x": (2, 6, 6, 3), "W": (3, 3, 3, 4), "b": (1, 1, 1, 4), "vector": (3,)},
     {"x": (6, 6), "W": (3, 3), "b": (), "vector": (6,)},
     {"x": (4,), "W": (5, 4), "b": (5,), "vector": (4,)},
+    {"x": (2, 3, 4), "W": (4, 5), "b": (5,), "vector": (4,)},
 )
 for _shapes in LAYER_SHAPES:  # of a layer that is no cell
     _shapes |= {"b out": _shapes["b"], "W out": _shapes["W"]}

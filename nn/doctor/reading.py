@@ -316,7 +316,8 @@ def arguments(function: Any, dims: list[int], data: Mapping[str, Any]) -> dict[s
     unknown = [n for n in required(function) if n != "self" and own.get(n) is None]
     unknown = [n for n in unknown if type(known.get(n)) not in (int, list)]  # those are sizes
     for role in ("X", "Y"):  # in a language that is not known; residuals, outcome, digits
-        if unknown and role not in map(role_of, own) and not (role == "X" and len(unknown) == 1):
+        alone = role == "X" and len(unknown) == 1 and "Y" not in map(role_of, own)
+        if unknown and role not in map(role_of, own) and not alone:
             known.pop(unknown[0], None)
             own[unknown.pop(0)] = data.get(role)
     return known | {k: v for k, v in own.items() if v is not None}

@@ -747,6 +747,89 @@ class Neurona:
         return dw, dm
 """
 
+WORDS_AND_STEPS = """
+import numpy as np
+
+def embed_forward(idx, W):
+    return W[idx], (idx, W.shape)
+
+def embed_backward(dout, cache):
+    idx, shape = cache
+    dW = np.zeros(shape)
+    np.add.at(dW, idx, dout)
+    return dW
+
+def affine_all_forward(x, W, b):
+    N, T, D = x.shape
+    return (x.reshape(N * T, D) @ W).reshape(N, T, -1) + b, (x, W)
+
+def affine_all_backward(dout, cache):
+    x, W = cache
+    N, T, D = x.shape
+    flat = dout.reshape(N * T, -1)
+    return (flat @ W.T).reshape(N, T, D), x.reshape(N * T, D).T @ flat, flat.sum(axis=0)
+"""
+
+ONE_EXAMPLE_AFTER_THE_OTHER = """
+import numpy as np
+
+class Network(object):
+    def __init__(self, size, rate=0.1):
+        self.rate = rate
+        self.layers = [np.zeros(n) for n in size]
+        self.weights = [np.random.randn(m, n) for n, m in zip(size[:-1], size[1:])]
+        self.biases = [np.random.randn(m) for m in size[1:]]
+
+    def compute(self, values):
+        self.layers[0] = np.array(values)
+        for i in range(len(self.weights)):
+            z = np.matmul(self.weights[i], self.layers[i]) + self.biases[i]
+            self.layers[i + 1] = 1 / (1 + np.exp(-z))
+
+    def changes(self, target):
+        error = [0] * len(self.weights)
+        error[-1] = target - self.layers[-1]
+        for i in range(len(error) - 2, -1, -1):
+            slope = self.layers[i + 1] * (1 - self.layers[i + 1])
+            error[i] = self.weights[i + 1].T @ error[i + 1] * slope
+        return [np.outer(e, a) for e, a in zip(error, self.layers)], error
+
+    def train(self, training_set, training_labels):
+        for i in range(0, len(training_set)):
+            self.compute(training_set[i])
+            dw, db = self.changes(training_labels[i])
+            for j in range(len(self.weights)):
+                self.weights[j] += self.rate * dw[j]
+                self.biases[j] += self.rate * db[j]
+"""
+
+PICTURES = """
+import numpy as np
+
+class Digits:
+    def __init__(self, images, labels):
+        img = np.asarray(images)
+        self.images = img.reshape(img.shape[0], img.shape[1] * img.shape[2])
+        self.labels = np.eye(10)[np.asarray(labels)]
+        self.W1 = np.random.randn(self.images.shape[1], 16)
+        self.W2 = np.random.randn(16, 10)
+
+    def feedforward(self):
+        self.h = np.tanh(self.images @ self.W1)
+        self.out = 1 / (1 + np.exp(-(self.h @ self.W2)))
+
+    def backprop(self):
+        d2 = self.out - self.labels
+        d1 = d2 @ self.W2.T * (1 - self.h ** 2)
+        self.W2 -= 0.1 * self.h.T @ d2
+        self.W1 -= 0.1 * self.images.T @ d1
+
+    def train(self, rounds=100):
+        for k in range(rounds):
+            self.feedforward()
+            self.backprop()
+"""
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -785,6 +868,10 @@ FORMS = {
     "pooling, the mean": (POOLING_ALONE, '/ (kh * kw)', '/ kh'),
     "one example of a class": (ONE_EXAMPLE_OF_A_CLASS, '+ 0.1 * self.theta', '- 0.1 * self.theta'),
     "a number for the bias": (A_NUMBER_FOR_THE_BIAS, 'dm = np.mean(er)', 'dm = np.sum(er)'),
+    "the numbers of words": (WORDS_AND_STEPS, 'np.add.at(dW, idx, dout)', 'dW[idx] += dout'),
+    "all steps at once": (WORDS_AND_STEPS, 'flat.sum(axis=0)', 'flat.mean(axis=0)'),
+    "one after the other": (ONE_EXAMPLE_AFTER_THE_OTHER, '* (1 - self.layers[i + 1])', '* (1 - self.layers[i + 1] ** 2)'),
+    "pictures": (PICTURES, '(1 - self.h ** 2)', '(1 - self.h)'),
 }  # fmt: skip
 
 
