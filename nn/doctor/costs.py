@@ -165,7 +165,8 @@ def with_another_cost(trial: Trial) -> Trial:
     if other.inferred and other.wrong:
         with_decay(other)
     twin = trial.twin_of() if other.usual.startswith("squared") else None
-    stays = twin is not None and twin.cost.startswith("cross")
+    stays = trial.subject.entropy or (twin is not None and twin.cost.startswith("cross"))
+    stays = stays and other.usual.startswith("squared")
     return other if other.inferred and not stays else trial
 
 
@@ -212,6 +213,8 @@ def with_decay(trial: Trial) -> None:
         number = max(
             same.values(), key=lambda c: sum(np.isclose(c, d) for d in same.values()), default=0
         )
+        if number * trial.subject.learning_rate > 0.5 and trial.subject.descends:
+            continue  # the parameters were not changed but assigned
         names = [k for k, c in same.items() if np.isclose(c, number, rtol=1e-6)]
         if number > 0 and sum(np.sum(found[k][0][1]) for k in names) > 1:
             decayed(trial, number, mean, {k: [mask for _, mask in found[k]] for k in names})

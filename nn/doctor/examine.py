@@ -367,8 +367,10 @@ class Examination:
         if report.sign < 0 and stepped:
             for row in report.rows:
                 row.verdict = WRONG
-            says = "the step goes up the gradient: the cost grows"
-            fix = "subtract: W - learning_rate * dW"
+            ways = [("up", "cost grows", "subtract: W -"), ("down", "likelihood falls", "add: W +")]
+            way, what, change = ways[self.subject.grows]
+            says = f"the step goes {way} the gradient: the {what}"
+            fix = f"{change} learning_rate * dW"
             cause = Cause("step", "sign of the update", says, fix=fix)
             put_place(cause, self.subject.update_at)
             report.causes.append(cause)

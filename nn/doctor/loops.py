@@ -419,8 +419,11 @@ class TrainingStep(Statements):
 
     def truth(self, values: Mapping[str, Any], X: Any, Y: Any) -> tuple[Any, Any]:
         loss, output = super().truth(values, X, Y)
+        name = self.loss or ""
         if loss is None and output is not None and Y is not None and self.own_cost is not None:
-            loss = self.shown_cost(self.own_cost)
+            loss, name = self.shown_cost(self.own_cost), last_name(self.own_cost.func)
+        self.grows = is_likelihood(name)
+        loss = -loss if loss is not None and self.grows else loss
         return loss, output
 
     def shown_cost(self, call: ast.Call) -> Any:
@@ -584,6 +587,18 @@ def loss_among(names: Iterable[str], statement: ast.stmt) -> str | None:
     return max(losses, key=lambda n: "cost" in n.lower(), default=None)
 
 
+LIKELIHOOD = re.compile(r"(?<!neg_)(?<!negative_)(?:log_?)?likelihood|(?:^|_)ll$", re.I)
+
+
+def is_likelihood(name: str) -> bool:
+    """Whether this is called as what grows in the training.
+
+    >>> [n for n in ("current_LL", "log_likelihood", "neg_log_likelihood", "loss") if is_likelihood(n)]
+    ['current_LL', 'log_likelihood']
+    """
+    return LIKELIHOOD.search(name) is not None and not re.search("neg|minus|nll", name, re.I)
+
+
 def is_loss(place: str, statement: ast.stmt) -> bool:
     """Whether a statement assigns the loss, by the name of what it assigns to."""
     if place == "j":  # a counter; the cost is J
@@ -592,7 +607,8 @@ def is_loss(place: str, statement: ast.stmt) -> bool:
     named = role_of(low) == "cost" or "loss" in low or "cost" in low
     added_up = isinstance(statement, ast.AugAssign) or re.search(r"sum\(|mean\(", text)
     squares = "err" in low and bool(re.search(r"\*\* ?2|square", text)) and bool(added_up)
-    return (named or squares) and "abs(" not in text
+    grows = is_likelihood(low) and bool(added_up)
+    return (named or squares or grows) and "abs(" not in text
 
 
 def result_of(names: list[str]) -> str:

@@ -96,6 +96,11 @@ def simple_cause(
     for over, scale in (("", (1, 1)), (" / m", sizes)):
         k = multiple(rest, (W[0], W[1]), scale)
         if k is not None and all(close(x, k / s * w, 1e-7) for x, w, s in zip(rest, W, scale)):
+            rate = trial.subject.learning_rate
+            if trial.subject.descends and not over and abs(k * rate - 1) < 1e-6:
+                says = f"the step assigns {own} anew, by its gradient alone"
+                fix = f"change {own}: {own} -= ..., or {own} = {own} - ..."
+                return Cause(name, "assigned anew", says, fix=fix, proof=proof)
             return Cause(
                 name,
                 "regularisation",

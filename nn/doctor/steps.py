@@ -21,6 +21,7 @@ from nn.doctor.loops import (
     around,
     columns_for,
     data_name,
+    is_likelihood,
     is_many,
     names_in,
     place_of,
@@ -290,13 +291,14 @@ class Steps:
             step.origin, step.compared = self.origin, found
             if step.params and step.learning_rate == 1.0:
                 step.learning_rate = rate = rate or rate_seen(step)
+        subject.entropy = bool(subject.params) and takes_logarithms(subject)
         known_both = subject.Y is not None and (not found or same_output(subject, observed))
         if site.inner and subject.params and not known_both and takes_steps(subject):
             return  # the loss of a loop in which there are many steps
         if subject.params and (subject.loss or known_both):
             yield subject
         loss = subject.loss or (known_both and subject.own_cost)
-        if found and not (subject.params and loss and takes_logarithms(subject)):
+        if found and not (loss and subject.entropy):
             yield observed
 
     @cached_property
@@ -378,7 +380,8 @@ class Steps:
         blocks: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
         for call in (n for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)):
             name = last_name(call.func)
-            is_cost = IS["cost"].search(name) and not IS["backward"].search(name)
+            is_cost = IS["cost"].search(name) or is_likelihood(name)
+            is_cost = is_cost and not IS["backward"].search(name)
             if is_cost and name in own and reads(call) & subject.targets():
                 return call
         return None

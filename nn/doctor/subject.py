@@ -71,6 +71,8 @@ class Subject:
     own_data = False  # whether only the parameters are varied, and the data stay
     lone = False  # whether these are one example that was invented
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
+    entropy = False  # whether that cost takes logarithms: then it is no other
+    grows = False  # whether it is minus the cost that the code has, a likelihood
 
     def __init__(
         self,

@@ -948,3 +948,34 @@ def conv_backward(dZ, A_prev, W, b):
     report = check_file(written(tmp_path, text))
     assert report.status == 1 and "UnboundLocalError" in str(report), str(report)
     assert "has no value yet" in str(report)
+
+
+def test_a_likelihood_grows(tmp_path):
+    text = """
+import numpy as np
+
+X = np.random.randn(80, 3)
+labels = (X @ [1.0, -2.0, 0.5] > 0).astype(float)
+
+def log_likelihood(X, target, weights):
+    scores = X @ weights
+    return np.sum(target * scores - np.log(1 + np.exp(scores)))
+
+def logistic_regression(X, target, num_steps, learning_rate):
+    weights = np.zeros(X.shape[1])
+    for step in range(num_steps):
+        p = 1 / (1 + np.exp(-(X @ weights)))
+        error = target - p
+        weights += learning_rate * X.T @ error
+        if step % 1000 == 0:
+            print(log_likelihood(X, target, weights))
+    return weights
+
+weights = logistic_regression(X, labels, 50000, 0.01)
+"""
+    names_it(
+        tmp_path, text, "weights += learning", "weights -= learning", "likelihood falls", "add"
+    )
+    names_it(tmp_path, text, "error = target - p", "error = (target - p) * p", "something too many")
+    anew = ("weights += learning_rate *", "weights = learning_rate *")
+    names_it(tmp_path, text, *anew, "assigns weights anew")
