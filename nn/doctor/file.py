@@ -66,11 +66,12 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     join_halves(report.parts)
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
+    covered = finder.right | {end for p in report.parts for end in ends_of_title(p.title)}
     failed = [
         p
         for p in found
         if p.status == 2
-        and (done.isdisjoint(ends_of_title(p.title)) or p.problem.startswith(STOPPED))
+        and (covered if p.problem.startswith(STOPPED) else done).isdisjoint(ends_of_title(p.title))
     ]
     failed = [p for p in failed if not finder.is_part(p.title, [q.title for q in report.parts])]
     # a step of a method, or of a script, is a part of what is examined

@@ -16,7 +16,12 @@ import numpy as np
 
 from nn.doctor import invent
 from nn.doctor.examine import Examination
-from nn.doctor.layer_functions import check_layer_functions, takes_upstream
+from nn.doctor.layer_functions import (
+    check_cost_functions,
+    check_layer_functions,
+    is_cost_pair,
+    takes_upstream,
+)
 from nn.doctor.layers import Layer, Local, check_layers, examine_local, probabilities
 from nn.doctor.load import DEFINITIONS, Room, harmless
 from nn.doctor.loops import (
@@ -73,7 +78,7 @@ from nn.doctor.reading import (
     takes_words,
     updated_by,
 )
-from nn.doctor.report import GOOD, MISSING, SHAPE, Report
+from nn.doctor.report import GOOD, MISSING, SHAPE, Report, without_stop
 from nn.doctor.sandbox import Failure, attempt, place
 from nn.doctor.steps import Steps
 from nn.doctor.subject import (
@@ -274,6 +279,7 @@ class Finder:
                 b in self.used
                 or (gives_loss_too(function) and not takes_results(function))
                 or takes_upstream(function)
+                or self.is_of_cost(b)
                 or not (has_parameters(function) or self.own_parameters([function]))
             ):
                 continue
@@ -544,7 +550,7 @@ class Finder:
                 report.notes.append(stops_for(*stopped))
         if reason and alone(subject) and not self.one_by_one:
             report.notes.append(f"examined with one example; with 6 it cannot be: {reason}")
-        return report
+        return without_stop(report)
 
     def own_size(self, failure: Failure, trial: Trial) -> int | None:
         """A size that stands in the code as a number, and that is not one of the experiment's."""
@@ -661,13 +667,19 @@ class Finder:
     def layer_functions(self) -> Iterator[Report]:
         """One layer as two functions: affine_forward(x, W, b) and affine_backward(dout, cache)."""
         for name, function in self.functions.items():
-            if name in self.used or not takes_upstream(function):
+            if name in self.used:
                 continue
             own = self.partner(name, ("forward", "fwd", ""))
             partner = own or LAYERS.get(name.partition("_")[0].lower())
             if partner is None or len(inspect.signature(partner).parameters) < 1:
                 continue
-            report = check_layer_functions(partner, function, f"{name} with {partner.__name__}")
+            title = f"{name} with {partner.__name__}"
+            if takes_upstream(function):
+                report = check_layer_functions(partner, function, title)
+            elif self.is_of_cost(name):
+                report = check_cost_functions(partner, function, title)
+            else:
+                continue
             if own is None:
                 report.notes.append(
                     f"{partner.__name__} is not in the file; what is usually called so was taken"
@@ -677,6 +689,13 @@ class Finder:
                 self.right.add(name)  # it need not be examined again
             if report.status != 2 or not is_activation(name):
                 yield report
+
+    def is_of_cost(self, name: str) -> bool:
+        """Whether this is cross_entropy_backward(cache) beside cross_entropy_forward(x, labels)."""
+        own = self.partner(name, ("forward", "fwd"))
+        if own is None or not IS["backward"].search(name):
+            return False
+        return is_cost_pair(own, self.functions[name])
 
     def policy_gradients(self) -> Iterator[Report]:
         """policy_forward(x) for one step, and policy_backward(eph, epdlogp) for all of an episode."""

@@ -235,7 +235,7 @@ def targets(n_y: int, X: Any, columns: bool, signs: bool = False) -> Iterator[An
             yield labels.reshape(1, m) if columns else labels.reshape(m, 1)
         yield labels
         if X.ndim == 1:  # of one example
-            yield labels[1]
+            yield labels[-1]
         return
     hot = np.eye(n_y)[labels]
     yield hot[0] if X.ndim == 1 else hot.T if columns else hot

@@ -62,7 +62,8 @@ class FunctionLayer:
         taken = [n for n in required(f) if n not in others]
         self.keys = {n: keys_read(f, n) for n in taken if role_of(n) in ("params", "cache")}
         self.inputs = list(dict.fromkeys(k for n in taken for k in (self.keys.get(n) or [n])))
-        self.received = [n for n in required(g) if is_gradient(n)] or required(g)[:1]
+        first = [n for n in required(g)[:1] if role_of(n) != "cache"]  # else of a cost, by itself
+        self.received = [n for n in required(g) if is_gradient(n)] or first
         self.kept: Any = None
         self.guessed = False
 
@@ -79,7 +80,7 @@ class FunctionLayer:
                 call[name] = given[name]
         result = self.f(**call)
         parts = result if isinstance(result, tuple) else (result,)
-        n = min(len(self.received), len(parts))
+        n = min(max(len(self.received), 1), len(parts))
         rest = parts[n:]
         found = dict(zip(result_names(self.f), parts)) if len(parts) > 1 else {}
         caches = [p for p in rest if not is_arraylike(p)] or list(rest)
@@ -109,6 +110,8 @@ class FunctionLayer:
         takes = inspect.signature(self.g).parameters
         call |= {n: v for n, v in self.settings.items() if n in takes and n not in call}
         result = self.g(**call)
+        if not self.received and is_arraylike(result):
+            result = dout * result
         if isinstance(result, Mapping):
             named = {parameter_meant(k, self.inputs): v for k, v in result.items()}
             return tuple(named.get(n) for n in self.inputs)
@@ -180,6 +183,20 @@ def check_layer_functions(f: Function, g: Function, title: str) -> Report:
         return (wrong or reports or [Report(title, problem="its arguments are not known.")])[0]
     right[0].checked = [c for r in right for c in r.checked]
     return right[0]
+
+
+def check_cost_functions(f: Function, g: Function, title: str) -> Report:
+    """Examine ``dx = g(cache)`` for ``cost, cache = f(x, labels)``, with labels of two forms."""
+    (name,) = [n for n in required(f) if role_of(n) == "Y"]
+    classes = np.array([0, 1, 2, 3, 1, 0])
+    reports = [check_one(f, g, {name: labels}, title) for labels in (np.eye(4)[classes], classes)]
+    return min(reports, key=lambda r: (r.status == 2, r.status))
+
+
+def is_cost_pair(f: Function, g: Function) -> bool:
+    """Whether these are a cost of x and labels, and its gradient, which takes the cache alone."""
+    takes = [role_of(n) for n in required(g)]
+    return takes == ["cache"] and [role_of(n) for n in required(f)].count("Y") == 1
 
 
 def any_missing(report: Report) -> bool:

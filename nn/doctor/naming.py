@@ -351,7 +351,7 @@ def parameter_meant(key: str, params: Sequence[str]) -> str | None:
     >>> [parameter_meant(k, ["W1", "b1"]) for k in ("dW1", "db_1", "grad_W1", "W1", "dL_dW1", "dA1")]
     ['W1', 'b1', 'W1', 'W1', 'W1', None]
     """
-    return among(key, tuple(params))
+    return among(str(key), tuple(params))
 
 
 @lru_cache(10_000)

@@ -36,7 +36,7 @@ from nn.doctor.observed import Difference, ObservedStep, differences
 from nn.doctor.pretend import LABELS
 from nn.doctor.reading import IS, NOT, arguments, has_loop, states
 from nn.doctor.rehearsal import Rehearsal, Seen
-from nn.doctor.report import MISSING, STOPPED, Report
+from nn.doctor.report import MISSING, Report, without_stop
 from nn.doctor.sandbox import LIMIT, Failure, TooLong, attempt, limited
 from nn.doctor.statements import copied, put_at, value_at
 from nn.doctor.subject import RATE, Subject, arrays_of, differs, parameters_in
@@ -85,7 +85,6 @@ class Steps:
                 continue
             with limited(min(SHORT, LIMIT.get())):
                 report = self.finder.best(site.title, self.step_subjects(site))
-            report = without_stop(report)
             if report.status != 2:
                 titles.add(site.title)
                 covered |= passes
@@ -111,7 +110,7 @@ class Steps:
         for site in self.handovers:
             names = names_in(site.body)
             with limited(min(SHORT, LIMIT.get())):
-                report = without_stop(self.finder.best(site.title, self.step_subjects(site)))
+                report = self.finder.best(site.title, self.step_subjects(site))
             if report.status != 2:
                 self.finder.take(site.kind, *names, site.owner.name if site.owner else None)
             yield report
@@ -385,15 +384,6 @@ class Steps:
             if is_cost and name in own and reads(call) & subject.targets():
                 return call
         return None
-
-
-def without_stop(report: Report) -> Report:
-    """Nothing is called wrong because it stops with data that were invented: it may have been written
-    for others. Where one change of the code proves it, it is, and where a variable has no value yet."""
-    stops = [c for c in report.causes if c.says.startswith("backward stops") and not c.proof]
-    if not stops or stops[0].kind == "UnboundLocalError":
-        return report
-    return Report(report.title, problem=f"{STOPPED}: {stops[0].says}")
 
 
 def knows_decay(report: Report) -> bool:

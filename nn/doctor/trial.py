@@ -72,7 +72,7 @@ class Trial:
         verdicts: dict[str, Verdict] = {}
         pairs: dict[str, tuple[Pair, Pair]] = {}
         for name, truth in self.truths[0].gradients.items():
-            values = [r.gradients.get(name) for r in self.runs]
+            values = [summed(r.gradients.get(name), truth) for r in self.runs]
             if values[0] is None or values[1] is None:
                 if np.any(truth):
                     verdicts[name] = Verdict(name, MISSING)
@@ -281,6 +281,12 @@ def same_direction(pairs: Sequence[tuple[Pair, Pair]], e: Experiment) -> bool:
 
 def has(trial: Trial, verdict: str) -> bool:
     return any(v.verdict == verdict for v in trial.verdicts.values())
+
+
+def summed(given: Any, right: Any) -> Any:
+    """The sum of gradients that are kept step by step of a sequence: (steps, *shape) for a matrix."""
+    steps = np.ndim(given) == 3 and np.ndim(right) == 2 and np.shape(given)[1:] == np.shape(right)
+    return np.sum(given, axis=0) if steps else given
 
 
 def size_of(trial: Trial) -> int:
