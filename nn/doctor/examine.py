@@ -260,6 +260,8 @@ class Examination:
 
             explain_failure(self.diagnosis, failed[0])
         unknown = first.inferred and not first.another and not fits(first)
+        # a cost that is only shown may be that of other data
+        unknown = unknown or (self.subject.shows_it and len(first.wrong) == len(first.verdicts))
         single = sum(map(np.size, first.experiment.probes[0].params.values())) == 1
         if unknown and (not report.causes or shows_cost(first) or single):
             self.judge_without_cost(first)
@@ -306,8 +308,8 @@ class Examination:
         report.notes = [self.subject.origin] * bool(self.subject.origin)
         if not pairs:
             report.problem = (
-                "there is no cost function, and the gradients are those of none of the usual costs: "
-                "give the doctor the right one as cost."
+                f"there is no cost function{' but one that is shown' * self.subject.shows_it}, and the "
+                "gradients are those of none of the usual costs: give the doctor the right one as cost."
             )
             return
         from nn.doctor.repair import mend

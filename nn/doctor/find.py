@@ -16,6 +16,7 @@ import numpy as np
 
 from nn.doctor import invent
 from nn.doctor.examine import Examination
+from nn.doctor.handed import Numbers, numbers_in
 from nn.doctor.layer_functions import (
     check_cost_functions,
     check_layer_functions,
@@ -622,6 +623,17 @@ class Finder:
         for name, function in self.functions.items():
             if not IS["step"].search(name) or name in self.used or repeats(function):
                 continue
+            for c in (c for c in costs if numbers_in(self.functions[c], function)):
+                of = self.functions[c]
+                steps = [Numbers(of, function, numbers_in(of, function))]
+                report = self.best(f"{name} with {c}", steps)
+                if report.status != 2:
+                    self.wholes.add(name)
+                    self.take(name, c)
+                    yield report
+                    break
+            if name in self.used:
+                continue
             roles = {role_of(p) for p in inspect.signature(function).parameters}
             if "grads" in roles or not has_parameters(function) or not costs:
                 continue
@@ -1029,10 +1041,14 @@ class Finder:
                 if failed is not None:
                     part.notes.append(f"it works for input of shape {shape}, not of {tried}")
                 return part
-            if not stops(part):
+            if not (stops(part) or shapes_off(part)):
                 return part
             if failed is None:
                 failed, tried = part, shape
+        if failed is not None and shapes_off(failed):
+            return Report(
+                name, problem="its gradients have other shapes than the data it was given."
+            )
         return failed if failed is not None else Report(name, problem=reason)
 
     def layer_shapes(self, holder: Any) -> list[tuple[int, ...]]:
@@ -1121,6 +1137,13 @@ def layer_report(name: str, holder: Any, forward: str, shape: tuple[int, ...]) -
 
 def stops(report: Report) -> bool:
     return any(c.says.startswith("backward stops") for c in report.causes)
+
+
+def shapes_off(report: Report) -> bool:
+    """Whether the gradient of the input and another one have other shapes: the data are not meant for it,
+    which one gradient of another shape does not say."""
+    off = [r.name for r in report.rows if r.verdict == SHAPE]
+    return "dx" in off and len(off) > 1
 
 
 class ScalarField:

@@ -6,7 +6,8 @@ That says without any guess what is to be compared with what. The optimiser itse
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +130,64 @@ class Handed(Subject):
         parts = parts_of(gradient, values, self.by_columns) or [(next(iter(values)), gradient)]
         run.gradients = {f"d{name}": part for name, part in parts}
         return run
+
+
+NOW = re.compile(r"_?(current|now|old|prev|previous|start|initial)$")
+POINTS = re.compile(r"points|data|dataset|samples")
+
+
+class Numbers(Handed):
+    """A step from numbers to new ones, step(b, m, points, rate), and the cost of these numbers.
+
+    points : (20, 2), or x and y : (20,), are invented.
+    """
+
+    descends = True
+
+    def __init__(self, cost: Callable[..., Any], step: Callable[..., Any], names: dict[str, str]):
+        rng = np.random.default_rng(4)
+        self.pair, rate = [cost, step], 0.01
+        data = {n: rng.normal(size=(20, 2) if POINTS.match(n) else 20) for n in data_among(names)}
+        numbers = [n for n in names if n not in data]
+        rates = {n: rate for n in required(step) if role_of(n) == "lr"}
+
+        def value(theta: Any) -> Any:
+            return cost(**dict(zip(numbers, theta)), **data)
+
+        def slope(theta: Any) -> Any:
+            old = {names[n]: number for n, number in zip(numbers, theta)}
+            new = step(**old, **{names[n]: v for n, v in data.items()}, **rates)
+            return (theta - np.array(new, float).reshape(-1)) / rate
+
+        super().__init__(value, slope, np.zeros(len(numbers)), (), ({}, {}))
+        self.params = {n: np.array(0.0) for n in numbers}
+        self.vector = True
+
+    @property
+    def functions(self) -> list[Any]:
+        return self.pair
+
+    def absorbs(self, factor: Any) -> bool:
+        return True
+
+
+def data_among(names: Iterable[str]) -> list[str]:
+    return [n for n in names if POINTS.match(n) or role_of(n) in ("X", "Y")]
+
+
+def numbers_in(cost: Callable[..., Any], step: Callable[..., Any]) -> dict[str, str]:
+    """What the arguments of a cost are called in a step that takes the same: b_current for b.
+
+    >>> def cost(b, m, points): ...
+    >>> def step_gradient(b_current, m_current, points, learning_rate): ...
+    >>> numbers_in(cost, step_gradient)
+    {'b': 'b_current', 'm': 'm_current', 'points': 'points'}
+    """
+    given = {NOW.sub("", n): n for n in required(step) if role_of(n) != "lr"}
+    takes = required(cost)
+    data = data_among(takes)
+    same = given.keys() == set(takes) and 0 < len(data) < len(takes) and len(takes) < 6
+    return {n: given[n] for n in takes} if same else {}
 
 
 def subject_of(

@@ -422,6 +422,7 @@ class TrainingStep(Statements):
         name = self.loss or ""
         if loss is None and output is not None and Y is not None and self.own_cost is not None:
             loss, name = self.shown_cost(self.own_cost), last_name(self.own_cost.func)
+            self.shows_it = loss is not None
         self.grows = is_likelihood(name)
         loss = -loss if loss is not None and self.grows else loss
         return loss, output

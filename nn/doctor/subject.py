@@ -71,6 +71,7 @@ class Subject:
     own_data = False  # whether only the parameters are varied, and the data stay
     lone = False  # whether these are one example that was invented
     reports_cost = False  # whether the cost is only shown, and may be another than that of the step
+    shows_it = False  # whether it is called somewhere in the training, not kept in the step
     entropy = False  # whether that cost takes logarithms: then it is no other
     grows = False  # whether it is minus the cost that the code has, a likelihood
 

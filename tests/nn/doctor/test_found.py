@@ -830,6 +830,33 @@ class Digits:
             self.backprop()
 """
 
+A_LINE = """
+from numpy import *
+
+def compute_error(b, m, points):
+    total = 0
+    for i in range(len(points)):
+        total += (points[i, 1] - (m * points[i, 0] + b)) ** 2
+    return total / float(len(points))
+
+def step_gradient(b_current, m_current, points, learning_rate):
+    db, dm, N = 0, 0, float(len(points))
+    for i in range(len(points)):
+        x, y = points[i, 0], points[i, 1]
+        db += -(2 / N) * (y - (m_current * x + b_current))
+        dm += -(2 / N) * x * (y - (m_current * x + b_current))
+    return [b_current - learning_rate * db, m_current - learning_rate * dm]
+
+def runner(points, b, m, learning_rate, num_iterations):
+    for i in range(num_iterations):
+        b, m = step_gradient(b, m, array(points), learning_rate)
+    return [b, m]
+
+if __name__ == "__main__":
+    print(runner(genfromtxt("data.csv", delimiter=","), 0, 0, 0.0001, 1000))
+"""
+
+
 # form: (program, what is right, what is written instead)
 FORMS = {
     "a layer that propagates": (LAYER_THAT_PROPAGATES, "dA * self.act.slope(self.Z)", "dA * self.Z"),
@@ -872,6 +899,8 @@ FORMS = {
     "all steps at once": (WORDS_AND_STEPS, 'flat.sum(axis=0)', 'flat.mean(axis=0)'),
     "one after the other": (ONE_EXAMPLE_AFTER_THE_OTHER, '* (1 - self.layers[i + 1])', '* (1 - self.layers[i + 1] ** 2)'),
     "pictures": (PICTURES, '(1 - self.h ** 2)', '(1 - self.h)'),
+    "a line": (A_LINE, '* x * (y - (m', '* y * (y - (m'),
+    "a line, its step": (A_LINE, 'm_current - learning_rate * dm]', 'm_current + learning_rate * dm]'),
 }  # fmt: skip
 
 
