@@ -194,6 +194,7 @@ class Local(Subject):
             truths = [find_truth(self, p)[0] for p in probes]
             if all(
                 t is not None
+                and np.shape(v) == np.shape(t.gradients[name])
                 and relative(np.asarray(v), t.gradients[name]) < max(1e-9, t.tolerance)
                 for t, v in zip(truths, values)
             ):
@@ -484,15 +485,21 @@ def is_first_layer(subject: Local, report: Report) -> bool:
 
 
 def is_network(subject: Local, report: Report) -> bool:
-    """Whether all gradients of an object that holds layers are right, and only what backward returns has
-    another shape than the input: it is something else, then."""
+    """Whether what backward returns is not the gradient of the input: it has another shape, that of a
+    parameter, or all else is right in an object that holds layers. Then it is said."""
     first = f"d{next(iter(subject.inputs))}"
-    others = [r for r in report.rows if r.name != first]
-    holds = any(set(".[") & set(name) for name in subject.params)
-    shape = any(r.name == first and r.verdict == SHAPE for r in report.rows)
-    if not (holds and shape and others and all(r.verdict in GOOD for r in others)):
+    row = next((r for r in report.rows if r.name == first and r.verdict == SHAPE), None)
+    others = [r for r in report.rows if r is not row]
+    if row is None or not others:
         return False
-    report.rows, report.causes, report.unexplained = others, [], []
+    own = {k: np.shape(v) for k, v in subject.params.items() if k not in subject.inputs}
+    of_parameter = any(row.note.startswith(f"{shape},") for shape in own.values())
+    holds = any(set(".[") & set(name) for name in own)
+    if not of_parameter and not (holds and all(r.verdict in GOOD for r in others)):
+        return False
+    report.rows = others
+    report.causes = [c for c in report.causes if c.quantity != first]
+    report.unexplained = [t for t in report.unexplained if not t.startswith(f"{first} ")]
     report.notes.append("what backward returns is not the gradient of the input")
     return True
 
