@@ -162,13 +162,14 @@ RESULTS: WeakKeyDictionary[Any, list[str | None]] = WeakKeyDictionary()
 
 
 def names_returned(tree: ast.AST) -> list[str | None]:
+    """What a function returns, by name; of several returns the last of those that give most."""
     found: list[str | None] = []
     for node in walk_own(tree):
         if isinstance(node, ast.Return) and node.value is not None:
             parts = (
                 node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
             )
-            found = [name_of(part) for part in parts]
+            found = found if len(parts) < len(found) else [name_of(part) for part in parts]
     return found
 
 

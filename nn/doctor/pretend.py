@@ -328,7 +328,7 @@ def result_of(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> Any:
         if name in ("shuffle", "randomize") and len(args) > 1:
             return args
         return range(int(first or 0)) if name == "trange" else first
-    if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt", name):
+    if re.match(r"read_(csv|excel|table)|loadtxt|genfromtxt|convert_from_file", name):
         return table_from(first)
     if name in OPTIMISERS:
         return at_start(name, *args, **given)

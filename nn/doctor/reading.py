@@ -31,10 +31,15 @@ from nn.doctor.subject import (
 Function = Callable[..., Any]
 IS = {
     "forward": re.compile(
-        r"forward|feed_?forward|prop[ao]gat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$",
+        r"forward|feed_?forward|prop[ao]gat(?!.*back)|fprop|predict|inference|query|^(run|model|net|network)$"
+        r"|adelante|vorw(?:ä|ae?)rts|avant|ileri|propaga[czç](?:i[oó]n|[aã]o|ione)(?!.*(?:atr[aá]s|r[eé]tro))",
         re.I,
     ),
-    "backward": re.compile(r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv", re.I),
+    "backward": re.compile(
+        r"back|bptt|bprop|(^|_)grads?($|_)|gradients?|deriv|atr[aá]s|r[eé]tro_?prop|r(?:ü|ue?)ckw(?:ä|ae?)rts"
+        r"|arri[eè]re|geri_?yay",
+        re.I,
+    ),
     "cost": re.compile(
         r"cost|loss|entropy|mse|error|objective|^J$|p[eé]rdida|custo|kosten|verlust|fehler|kay[iı]p"
         r"|maliyet|perte|erreur",

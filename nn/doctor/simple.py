@@ -101,7 +101,7 @@ def simple_cause(
                 says = f"the step assigns {own} anew, by its gradient alone"
                 fix = f"change {own}: {own} -= ..., or {own} = {own} - ..."
                 return Cause(name, "assigned anew", says, fix=fix, proof=proof)
-            if W[0].size < 2:
+            if W[0].size < 2 and not trial.inferred:
                 return None  # a number is not decayed: another change of the code may say more
             return Cause(
                 name,
