@@ -1,6 +1,7 @@
 """What a program hands to an optimiser of SciPy: a cost, its gradient and where to start.
 
-That says without any guess what is to be compared with what. The optimiser itself is not run.
+That says without any guess what is to be compared with what. The optimiser itself is not run. A step from
+numbers to new ones beside the cost of these numbers is compared in the same way.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class HandedOver(Site):
     def title(self) -> str:
         given = dict(self.given)
         names = [ast.unparse(given[k]) for k in ("fprime", "jac", "fun") if k in given]
-        names = [n for n in names if n not in ("True", "None")]
+        names = [n for n in names if n not in ("True", "None")] or ["a cost"]
         return f"{names[0]}, {super().title.replace('training step', 'gradient for the optimiser')}"
 
     @property
@@ -45,6 +46,12 @@ class HandedOver(Site):
         pairs = [*zip(TAKES[last_name(self.call.func)], self.call.args)]
         pairs += [(k.arg, k.value) for k in self.call.keywords if k.arg is not None]
         return (("fun" if name in FIRST else name, value) for name, value in pairs)
+
+    @property
+    def gives_both(self) -> bool:
+        """Whether the cost has to give the gradient too, as nothing else is said."""
+        numeric = any(name == "approx_grad" for name, _ in self.given)
+        return last_name(self.call.func) in ("fmin_tnc", "fmin_l_bfgs_b") and not numeric
 
 
 def handed_over(room: Room) -> Iterator[HandedOver]:
@@ -59,7 +66,9 @@ def handed_over(room: Room) -> Iterator[HandedOver]:
             elif isinstance(inner, ast.Assign | ast.Expr | ast.Return):
                 calls = (n for n in ast.walk(inner) if isinstance(n, ast.Call))
                 for call in (c for c in calls if last_name(c.func) in TAKES):
-                    yield HandedOver([inner], [], owner, kind, call=call)
+                    site = HandedOver([inner], [], owner, kind, call=call)
+                    if site.gives_both or {"jac", "fprime"} & dict(site.given).keys():
+                        yield site
             else:
                 yield from visit(inner, owner, kind)
 
@@ -207,8 +216,7 @@ def subject_of(
 
     given = {k: value(e) for k, e in site.given if k in ("fun", "x0", "args", "jac", "fprime")}
     slope = given.get("jac", given.get("fprime"))
-    numeric = any(k.arg == "approx_grad" for k in site.call.keywords)
-    if slope is None and last_name(site.call.func) in ("fmin_tnc", "fmin_l_bfgs_b") and not numeric:
+    if slope is None and site.gives_both:
         slope = True
     start, args = given.get("x0"), given.get("args")
     usable = callable(given.get("fun")) and (callable(slope) or slope is True)
