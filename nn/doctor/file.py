@@ -67,6 +67,8 @@ def examine_room(report: Report, room: Room, chosen: dict[str, str | None]) -> N
     judge_signs(report.parts)
     done = finder.used | {p.title for p in report.parts}
     covered = finder.right | {end for p in report.parts for end in ends_of_title(p.title)}
+    inside = finder.steps_taken.inside
+    covered |= {n for p in report.parts if p.ok for n in inside.get(p.title, ())}
     failed = [
         p
         for p in found

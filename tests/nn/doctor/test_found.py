@@ -1023,3 +1023,25 @@ def update_parameters(parameters, grads, learning_rate):
     assert check_file(path).ok
     path.write_text(text.replace('-= learning_rate * grads["db"', '-= grads["db"'))
     assert check_file(path).status == 1
+
+
+def test_a_layer_for_single_vectors_is_not_called_wrong_for_others(tmp_path):
+    text = """
+import numpy as np
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return self.W.dot(x) + self.b
+
+    def backward(self, dout):
+        self.dW = np.tensordot(dout, self.x, 0)
+        self.db = dout
+        return self.W.T.dot(dout)
+"""
+    path = tmp_path / "layer.py"
+    path.write_text(text)
+    assert check_file(path).status != 1
