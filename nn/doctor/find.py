@@ -200,10 +200,11 @@ class Finder:
     def examinations(self) -> Iterator[Report]:
         """All reports, one after the other: what is examined as a whole is left out of what follows."""
         chosen, steps = self.chosen["backward"], self.steps_taken
-        functions = [self.networks, self.loss_and_gradient, self.steps, self.policy_gradients]
+        functions = [self.networks, self.loss_and_gradient, self.steps_of_numbers, self.steps]
+        functions += [self.policy_gradients, self.layer_functions, self.updates]
         ways = [steps.optimised] * (chosen is None)
         if chosen is None or chosen in self.functions:
-            ways += [*functions, self.layer_functions, self.updates]
+            ways += functions
         if chosen is None or chosen not in self.functions:
             ways.append(self.objects)
         ways += [steps.reports] * (chosen is None)
@@ -400,7 +401,7 @@ class Finder:
                 for Y in invent.targets(dims[-1] if length > dims[0] + 1 else 1, X, columns):
                     theta = invent.with_numbers(np.zeros(length))
                     subject = Subject(theta, X, Y, extra=extra | known, **roles)
-                    subject.cut(partial(subject.with_vector, X=X, Y=Y))
+                    subject.cut()
                     yield subject
 
     def data_of_own(self, params: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
@@ -617,22 +618,26 @@ class Finder:
             return ["W1", "b1", "W2", "b2", "W3", "b3"]
         return own
 
+    def steps_of_numbers(self) -> Iterator[Report]:
+        """step_gradient(b, m, points, rate), which gives the new numbers, and the cost of a line."""
+        steps = [
+            n for n in self.functions if IS["step"].search(n) and not repeats(self.functions[n])
+        ]
+        for name, c in product(steps, self.of_role("cost")):
+            step, cost = self.functions[name], self.functions[c]
+            if name in self.used or not (names := numbers_in(cost, step)):
+                continue
+            report = self.best(f"{name} with {c}", [Numbers(cost, step, names)])
+            if report.status != 2:
+                self.wholes.add(name)
+                self.take(name, c)
+                yield report
+
     def steps(self) -> Iterator[Report]:
         """A function that takes or changes the parameters and computes its gradients inside."""
         costs = self.of_role("cost")
         for name, function in self.functions.items():
             if not IS["step"].search(name) or name in self.used or repeats(function):
-                continue
-            for c in (c for c in costs if numbers_in(self.functions[c], function)):
-                of = self.functions[c]
-                steps = [Numbers(of, function, numbers_in(of, function))]
-                report = self.best(f"{name} with {c}", steps)
-                if report.status != 2:
-                    self.wholes.add(name)
-                    self.take(name, c)
-                    yield report
-                    break
-            if name in self.used:
                 continue
             roles = {role_of(p) for p in inspect.signature(function).parameters}
             if "grads" in roles or not has_parameters(function) or not costs:

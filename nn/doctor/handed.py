@@ -17,14 +17,14 @@ import numpy as np
 from nn.doctor.load import Room
 from nn.doctor.loops import Site
 from nn.doctor.naming import CannotExamine, label, last_name, required, role_of
+from nn.doctor.pretend import OPTIMISERS
 from nn.doctor.sandbox import Tracer, attempt
 from nn.doctor.statements import copied, held_in
 from nn.doctor.subject import Run, Subject, loss_in, parts_of
 
 FIRST = ("fun", "func", "f")
-TAKES = {"minimize": ("fun", "x0", "args", "method", "jac")} | dict.fromkeys(
-    ("fmin_tnc", "fmin_l_bfgs_b", "fmin_cg", "fmin_bfgs"), ("func", "x0", "fprime", "args")
-)
+TAKES: dict[str, tuple[str, ...]] = dict.fromkeys(OPTIMISERS, ("func", "x0", "fprime", "args"))
+TAKES |= {"minimize": ("fun", "x0", "args", "method", "jac")}
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Handed(Subject):
         data = {role_of(n): v for n, v in zip(names[1:], args)}
         X = data.get("X", np.zeros((1, 1)))
         super().__init__({names[0]: np.ravel(np.asarray(start, float))}, X, data.get("Y"))
-        self.cut(lambda theta: self.called("fun", theta))
+        self.cut()
 
     def absorbs(self, factor: Any) -> bool:
         return False

@@ -85,11 +85,15 @@ def initial_calls(function: Any, dims: list[int]) -> Iterator[dict[str, Any]]:
         yield known | {n: rng.normal(size=dims[0]) for n in others}
 
 
+def tree_called(function: Any) -> Any:
+    """The text of a function, of a class that of its constructor."""
+    called = getattr(function, "__init__", function) if isinstance(function, type) else function
+    return source_tree(called)
+
+
 def is_gone_through(function: Any, name: str) -> bool:
     """Whether an argument is a list: its length is asked for, or it is cut."""
-    tree = source_tree(
-        getattr(function, "__init__", function) if isinstance(function, type) else function
-    )
+    tree = tree_called(function)
     nodes = list(ast.walk(tree)) if tree is not None else []
     asked = (
         n.args[0]
@@ -104,9 +108,7 @@ def is_gone_through(function: Any, name: str) -> bool:
 
 def unpacked(function: Any, name: str) -> int:
     """Into how many parts an argument is taken apart: height, width = kernel_size."""
-    tree = source_tree(
-        getattr(function, "__init__", function) if isinstance(function, type) else function
-    )
+    tree = tree_called(function)
     for n in ast.walk(tree) if tree is not None else ():
         parts = n.targets[0] if isinstance(n, ast.Assign) else None
         if isinstance(parts, ast.Tuple) and getattr(n.value, "id", "") == name:  # type: ignore[attr-defined]

@@ -588,7 +588,7 @@ def loss_among(names: Iterable[str], statement: ast.stmt) -> str | None:
     return max(losses, key=lambda n: "cost" in n.lower(), default=None)
 
 
-LIKELIHOOD = re.compile(r"(?<!neg_)(?<!negative_)(?:log_?)?likelihood|(?:^|_)ll$", re.I)
+LIKELIHOOD = re.compile(r"likelihood|(?:^|_)ll$", re.I)
 
 
 def is_likelihood(name: str) -> bool:

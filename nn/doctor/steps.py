@@ -99,11 +99,9 @@ class Steps:
     def backward_passes(self, site: Site) -> set[str]:
         """The functions and methods of the file that a step calls and that are called as a backward pass
         is."""
-        methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
         calls = (n.func for s in site.body for n in ast.walk(s) if isinstance(n, ast.Call))
         names = set(map(last_name, calls))
-        own = names & (methods | self.finder.functions.keys())
-        return {n for n in own if IS["backward"].search(n)}
+        return {n for n in names & self.defined if IS["backward"].search(n)}
 
     def optimised(self) -> Iterator[Report]:
         """The costs and gradients that an optimiser is handed."""
@@ -301,6 +299,12 @@ class Steps:
             yield observed
 
     @cached_property
+    def defined(self) -> set[str]:
+        """The names of the file's functions and methods."""
+        methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
+        return methods | self.finder.functions.keys()
+
+    @cached_property
     def globals_read(self) -> set[str]:
         """What the functions and methods of the file do not define themselves."""
         kinds = self.finder.classes.values()
@@ -374,14 +378,12 @@ class Steps:
 
     def cost_called(self, site: Site, subject: TrainingStep) -> ast.Call | None:
         """The call of a cost, of the targets, in the function of a training step or its loops."""
-        methods = {n for kind in self.finder.classes.values() for n in vars(kind)}
-        own = methods | self.finder.functions.keys()
         blocks: list[ast.stmt] = [site.owner] if site.owner is not None else [*site.loops]
         for call in (n for s in blocks for n in ast.walk(s) if isinstance(n, ast.Call)):
             name = last_name(call.func)
             is_cost = IS["cost"].search(name) or is_likelihood(name)
             is_cost = is_cost and not IS["backward"].search(name)
-            if is_cost and name in own and reads(call) & subject.targets():
+            if is_cost and name in self.defined and reads(call) & subject.targets():
                 return call
         return None
 

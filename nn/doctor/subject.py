@@ -111,18 +111,15 @@ class Subject:
             return np.concatenate([v.reshape(-1) for v in turned])
         return rebuild(self.template, values, self.prefix)
 
-    def cut(self, run: Callable[[Any], Any]) -> None:
-        """Take what ``run`` cuts a vector of parameters into for the parameters."""
-        (theta,) = self.params.values()
-        pieces = pieces_of(run, np.size(theta))
+    def cut(self) -> None:
+        """Take what the code cuts a vector of parameters into for the parameters."""
+        ((name, theta),) = self.params.items()
+        pieces = pieces_of(lambda v: self.truth({name: v}, self.X, self.Y), np.size(theta))
         if any(len(shape) > 1 for shape, _ in pieces.values()):
             like = {k: np.empty(shape) for k, (shape, _) in pieces.items()}
             self.by_columns = {k for k, (_, turned) in pieces.items() if turned}
             self.params = dict(parts_of(theta, like, self.by_columns) or [])
             self.vector = True
-
-    def with_vector(self, theta: Any, X: Any, Y: Any) -> Any:
-        return self.truth(dict.fromkeys(self.params, theta), X, Y)
 
     def start(self, values: Mapping[str, Any], X: Any, Y: Any) -> dict[str, Any]:
         """What the functions may ask for, by role."""
